@@ -1,0 +1,1 @@
+"""Rebuilds, reruns and judges recorded models."""

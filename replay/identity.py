@@ -1,0 +1,99 @@
+"""Names for things: digests, model ids, canonical JSON, time-ordered ids."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from replay.errors import UsageError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)?")
+_MODEL_ID = re.compile(rf"(?P<name>{_NAME.pattern})(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{_NAME.pattern}))?")
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class Digests(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The digests of one artifact, all lower-case hex.
+
+    For a directory, ``sha256`` and ``blake3`` are taken over the canonical JSON of the sorted list
+    ``[[path, size, hex], …]`` of its files with the same algorithm, and ``md5`` is DVC's own (``….dir``).
+    """
+
+    sha256: str
+    blake3: str
+    md5: str
+
+
+class ModelId(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``name:version``, ``name@alias`` or ``name`` (then the newest version is meant)."""
+
+    name: str
+    version: int | None = None
+    alias: str | None = None
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return f"{self.name}:{self.version}"
+        return f"{self.name}@{self.alias}" if self.alias else self.name
+
+    @classmethod
+    def parse(cls, text: str) -> ModelId:
+        """Read a model id.
+
+        Raises:
+            UsageError: ``text`` is no model id.
+        """
+        found = _MODEL_ID.fullmatch(text)
+        if found is None:
+            raise UsageError(
+                f"{text!r} is not a model id",
+                hint="expected name:version or name@alias, e.g. momentum:3; `replay models` lists what is recorded",
+            )
+        version = found["version"]
+        return cls(name=found["name"], version=int(version) if version else None, alias=found["alias"])
+
+
+def canonical_json(value: Any) -> bytes:
+    """The canonical bytes of a JSON value, after RFC 8785 with floats forbidden.
+
+    Floats are no fixed point of RFC 8785 (``1.0`` becomes ``1``), so they are kept out; write ``float.hex()`` text.
+
+    Raises:
+        UsageError: The value holds a float or an integer beyond ±(2^53−1).
+    """
+    import rfc8785
+
+    plain = msgspec.to_builtins(value)
+    _forbid_floats(plain, "$")
+    try:
+        return rfc8785.dumps(plain)
+    except rfc8785.CanonicalizationError as error:
+        raise UsageError(f"no canonical JSON: {error}") from error
+
+
+def _forbid_floats(value: Any, place: str) -> None:
+    if isinstance(value, float):
+        raise UsageError(f"{place}: got the float {value!r}, expected text such as {value.hex()!r}")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _forbid_floats(item, f"{place}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _forbid_floats(item, f"{place}[{index}]")
+
+
+def sha256_hex(data: bytes) -> str:
+    """The SHA-256 of ``data`` as hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def ulid() -> str:
+    """A new ULID (https://github.com/ulid/spec): 48 bits of milliseconds, 80 random bits, Crockford base 32."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
