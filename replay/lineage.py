@@ -54,8 +54,8 @@ class Evidence(enum.StrEnum):
 class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An immutable thing in the lineage.
 
-    ``identity`` decides what is the same thing (its canonical JSON is hashed with the kind into ``uid``); ``attrs``
-    holds everything else that was recorded about it, as JSON without floats.
+    ``identity`` decides what is the same thing: ``{"sha256": …}`` for content, ``{"commit": …}``, ``{"image": …}``,
+    ``{"run": ulid}`` … ; ``attrs`` holds everything else that was recorded about it, as JSON without floats.
     """
 
     kind: Kind
@@ -66,8 +66,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def uid(self) -> str:
-        """SHA-256 (hex) of kind and identity: the same bytes, commit or image recorded twice is one node."""
-        return sha256_hex(canonical_json({"kind": self.kind.value, "identity": self.identity}))
+        """SHA-256 (hex) of the identity: the same bytes, commit or image recorded twice is one node."""
+        return sha256_hex(canonical_json(self.identity))
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,7 +46,7 @@ class Mode(enum.StrEnum):
     """Its predecessors' replayed outputs."""
 
 
-class Measure(_Part, kw_only=True):
+class Measure(_Part, frozen=True, kw_only=True):
     """One measured size of a difference, e.g. ``largest absolute difference``, ``3.3e-02``, ``""``."""
 
     name: str
@@ -54,7 +54,7 @@ class Measure(_Part, kw_only=True):
     unit: str = ""
 
 
-class Finding(_Part, kw_only=True):
+class Finding(_Part, frozen=True, kw_only=True):
     """What a comparator says of two contents that are both there."""
 
     match: Match
@@ -67,7 +67,7 @@ class Finding(_Part, kw_only=True):
     measures: tuple[Measure, ...] = ()
 
 
-class Comparison(_Part, kw_only=True):
+class Comparison(_Part, frozen=True, kw_only=True):
     """One output of one step against its record."""
 
     step: str
@@ -100,7 +100,7 @@ class Ending(enum.StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class Execution(_Part, kw_only=True):
+class Execution(_Part, frozen=True, kw_only=True):
     """One run of one step in its container."""
 
     step: str
@@ -117,7 +117,7 @@ class Execution(_Part, kw_only=True):
     """For people, when it did not succeed: what happened and what it points to."""
 
 
-class Deviation(_Part, kw_only=True):
+class Deviation(_Part, frozen=True, kw_only=True):
     """A facet of the record that this replay did not, or could not, restore."""
 
     facet: str
@@ -126,7 +126,7 @@ class Deviation(_Part, kw_only=True):
     consequence: str
 
 
-class ReplayResult(_Part, kw_only=True):
+class ReplayResult(_Part, frozen=True, kw_only=True):
     """One replay of one recipe, with everything that was found."""
 
     schema_version: str = RESULT_SCHEMA

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from replay.errors import RecipeFormatError
+from replay.errors import RecipeFormatError, StoreCorruptError
 from replay.identity import Digests, canonical_json, sha256_hex
 
 SCHEMA = "replay.recipe/1"
@@ -23,7 +23,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of every part of a recipe."""
 
 
-class Code(_Part, kw_only=True):
+class Code(_Part, frozen=True, kw_only=True):
     """The code version: full hex ids; ``tree`` is the tree of ``commit`` and is verified when code is fetched."""
 
     commit: str
@@ -36,7 +36,7 @@ class Code(_Part, kw_only=True):
     """SHA-256 of the uncommitted diff, kept as a blob, when a dirty tree was recorded."""
 
 
-class Image(_Part, kw_only=True):
+class Image(_Part, frozen=True, kw_only=True):
     """A container image by content: ``config`` and ``layers`` (diff ids, in order) are ``sha256:…``."""
 
     config: str
@@ -47,7 +47,7 @@ class Image(_Part, kw_only=True):
     """Where it came from when recorded: ``local``, ``pulled NAME`` or ``bootstrapped SUITE``."""
 
 
-class Package(_Part, kw_only=True):
+class Package(_Part, frozen=True, kw_only=True):
     """One installed package; ``system`` is ``deb`` or ``python``."""
 
     system: str
@@ -63,7 +63,7 @@ class EnvironmentKind(enum.StrEnum):
     DOCKERFILE = "dockerfile"
 
 
-class Environment(_Part, kw_only=True):
+class Environment(_Part, frozen=True, kw_only=True):
     """The software environment: the image that ran, and what it can be rebuilt from."""
 
     kind: EnvironmentKind
@@ -80,7 +80,7 @@ class Environment(_Part, kw_only=True):
     packages: tuple[Package, ...] = ()
 
 
-class Blas(_Part, kw_only=True):
+class Blas(_Part, frozen=True, kw_only=True):
     """One thread pool seen by threadpoolctl inside the image."""
 
     library: str
@@ -89,7 +89,7 @@ class Blas(_Part, kw_only=True):
     threads: int
 
 
-class Machine(_Part, kw_only=True):
+class Machine(_Part, frozen=True, kw_only=True):
     """The machine facets that decide bits, probed inside the image."""
 
     cpu_model: str
@@ -106,7 +106,7 @@ class Machine(_Part, kw_only=True):
     """numpy's CPU features in use."""
 
 
-class Resources(_Part, kw_only=True):
+class Resources(_Part, frozen=True, kw_only=True):
     """The limits of a step's container."""
 
     cpus: int
@@ -139,7 +139,7 @@ class Storage(enum.StrEnum):
     """Only its digests were kept."""
 
 
-class Artifact(_Part, kw_only=True):
+class Artifact(_Part, frozen=True, kw_only=True):
     """The recorded content of one path, relative to the workflow's directory."""
 
     path: str
@@ -150,7 +150,7 @@ class Artifact(_Part, kw_only=True):
     storage: Storage
 
 
-class Tolerance(_Part, kw_only=True):
+class Tolerance(_Part, frozen=True, kw_only=True):
     """How far a number may be off and still be *equivalent*; ``absolute`` and ``relative`` are ``float.hex()`` text.
 
     A value passes when ``|replayed − recorded| ≤ absolute + relative · |recorded|``, or when both are at most
@@ -162,7 +162,7 @@ class Tolerance(_Part, kw_only=True):
     ulp: int | None = None
 
 
-class Judgement(_Part, kw_only=True):
+class Judgement(_Part, frozen=True, kw_only=True):
     """How one output is judged, sealed when it was recorded."""
 
     comparator: str
@@ -189,7 +189,7 @@ class OutputRole(enum.StrEnum):
     DATA = "data"
 
 
-class Output(_Part, kw_only=True):
+class Output(_Part, frozen=True, kw_only=True):
     """One recorded output and how a replay of it is judged."""
 
     artifact: Artifact
@@ -197,7 +197,7 @@ class Output(_Part, kw_only=True):
     judgement: Judgement
 
 
-class Interpolation(_Part, kw_only=True):
+class Interpolation(_Part, frozen=True, kw_only=True):
     """One ``${resolver:…}`` in a config."""
 
     expression: str
@@ -206,7 +206,7 @@ class Interpolation(_Part, kw_only=True):
     """The environment variable that ``oc.env`` read."""
 
 
-class ConfigSnapshot(_Part, kw_only=True):
+class ConfigSnapshot(_Part, frozen=True, kw_only=True):
     """One configuration as Hydra composed it inside the container: evidence, never composed on the host."""
 
     name: str
@@ -219,7 +219,7 @@ class ConfigSnapshot(_Part, kw_only=True):
     interpolations: tuple[Interpolation, ...] = ()
 
 
-class Seed(_Part, kw_only=True):
+class Seed(_Part, frozen=True, kw_only=True):
     """A seed that was found, and where."""
 
     name: str
@@ -227,7 +227,7 @@ class Seed(_Part, kw_only=True):
     place: str
 
 
-class Step(_Part, kw_only=True):
+class Step(_Part, frozen=True, kw_only=True):
     """One command of the workflow with its declared inputs and outputs."""
 
     name: str
@@ -248,7 +248,7 @@ class Step(_Part, kw_only=True):
     """Sources of randomness that the code uses and for which no seed was found."""
 
 
-class Gap(_Part, kw_only=True):
+class Gap(_Part, frozen=True, kw_only=True):
     """Something the recipe needs and the record lacks or leaves floating."""
 
     item: str
@@ -269,7 +269,7 @@ class Grade(enum.StrEnum):
     """Not replayable."""
 
 
-class Recipe(_Part, kw_only=True):
+class Recipe(_Part, frozen=True, kw_only=True):
     """The frozen closure of a model version. ``recipe_id`` is the SHA-256 of its canonical JSON."""
 
     schema_version: str = SCHEMA
@@ -317,29 +317,49 @@ class Recipe(_Part, kw_only=True):
         return next((s for s in self.steps if any(o.artifact.path == path for o in s.outputs)), None)
 
 
+class RecipeFile(_Part, frozen=True, kw_only=True):
+    """A recipe as it lies in a file: with its own id, so that one flipped bit anywhere is noticed."""
+
+    recipe_id: str
+    recipe: Recipe
+
+
+def encode(recipe: Recipe) -> bytes:
+    """The bytes of a recipe file: canonical JSON and a newline."""
+    return canonical_json(RecipeFile(recipe_id=recipe.recipe_id, recipe=recipe)) + b"\n"
+
+
 def decode(data: bytes, origin: str) -> Recipe:
-    """Decode an untrusted recipe.
+    """Decode an untrusted recipe file.
 
     Raises:
         RecipeFormatError: Too large, no JSON, a float, an unknown field, a wrong type, an unknown schema version, an
             unsafe path, or a digest that is none. The message names the place.
+        StoreCorruptError: The content is not the one its id was taken from.
     """
     if len(data) > MAX_BYTES:
         raise RecipeFormatError(f"{origin}: got {len(data)} bytes, expected at most {MAX_BYTES}")
     try:
-        recipe = msgspec.json.decode(data, type=Recipe)
+        file = msgspec.json.decode(data, type=RecipeFile)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RecipeFormatError(
             f"{origin}: no recipe: {error}", hint="`replay schema recipe` prints the JSON Schema"
         ) from error
+    recipe = file.recipe
     if recipe.schema_version != SCHEMA:
         raise RecipeFormatError(
             f"{origin}: got schema version {recipe.schema_version!r}, expected {SCHEMA!r}",
             hint="a newer release of replay may read it",
         )
-    issues = list(_issues(recipe))
+    issues = _issues(recipe)
     if issues:
         raise RecipeFormatError(f"{origin}: " + "; ".join(issues))
+    if encode(recipe) != data or recipe.recipe_id != file.recipe_id:
+        raise StoreCorruptError(
+            f"{origin}: the recipe was changed after it was frozen: its content has the id {recipe.recipe_id[:12]}…, "
+            f"the file says {file.recipe_id[:12]!r}…",
+            hint="restore the file from version control, or freeze it again with `replay record`",
+        )
     return recipe
 
 
@@ -349,10 +369,18 @@ _IMAGE = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def _issues(recipe: Recipe) -> list[str]:
-    found = [f"code: got {i!r}, expected a full hex id" for i in (recipe.code.commit, recipe.code.tree) if not _COMMIT.fullmatch(i)]
+    found = [
+        f"code: got {i!r}, expected a full hex id"
+        for i in (recipe.code.commit, recipe.code.tree)
+        if not _COMMIT.fullmatch(i)
+    ]
     found += _unsafe("code.directory", recipe.code.directory, empty=True)
     for image in filter(None, (recipe.environment.image, recipe.environment.base)):
-        found += [f"environment: got {d!r}, expected sha256:…" for d in (image.config, *image.layers) if not _IMAGE.fullmatch(d)]
+        found += [
+            f"environment: got {d!r}, expected sha256:…"
+            for d in (image.config, *image.layers)
+            if not _IMAGE.fullmatch(d)
+        ]
     for path in filter(None, (recipe.environment.lock, recipe.environment.dockerfile)):
         found += _unsafe("environment", path)
     if len({step.name for step in recipe.steps}) != len(recipe.steps):
@@ -369,14 +397,17 @@ def _issues(recipe: Recipe) -> list[str]:
 
 def _bad_digests(place: str, digests: Digests) -> list[str]:
     given = {"sha256": digests.sha256, "blake3": digests.blake3, "md5": digests.md5.removesuffix(".dir")}
-    return [f"{place}: got {v!r}, expected {_HEX[k]} hex digits of {k}" for k, v in given.items()
-            if len(v) != _HEX[k] or not set(v) <= set("0123456789abcdef")]
+    return [
+        f"{place}: got {v!r}, expected {_HEX[k]} hex digits of {k}"
+        for k, v in given.items()
+        if len(v) != _HEX[k] or not set(v) <= set("0123456789abcdef")
+    ]
 
 
 def _unsafe(place: str, path: str, *, empty: bool = False) -> list[str]:
     pure = PurePosixPath(path)
     plain = path == str(pure) if path else empty
-    if not plain or pure.is_absolute() or ".." in pure.parts or "\0" in path:
+    if not plain or path == "." or pure.is_absolute() or ".." in pure.parts or "\0" in path:
         return [f"{place}: got the path {path!r}, expected a plain relative path without '..'"]
     if pure.parts and pure.parts[0] in {".git", ".replay"}:
         return [f"{place}: the path {path!r} lies inside {pure.parts[0]!r}"]

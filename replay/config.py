@@ -1,0 +1,141 @@
+"""Composes conf/ with Hydra into typed settings. The only importer of hydra and omegaconf.
+
+Composition costs about 0.2 s of imports, so its result is cached under the digest of everything that went in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from replay.errors import ConfigError
+from replay.identity import sha256_hex
+from replay.rebuild.interface import EnvironmentSettings
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every group of settings."""
+
+
+class StoreSettings(_Part, frozen=True, kw_only=True):
+    """Where the record lies and what is kept in it."""
+
+    url: str | None = None
+    archive_images: bool = True
+    small_output_bytes: int = 1 << 20
+
+
+class FetchSettings(_Part, frozen=True, kw_only=True):
+    """Which sources may be asked."""
+
+    offline: bool = False
+
+
+class ExecutorSettings(_Part, frozen=True, kw_only=True):
+    """How steps are run, and the resources of records that name none."""
+
+    transport: str = "auto"
+    jobs: int | None = None
+    cpus: int | None = None
+    memory_bytes: int = 4 << 30
+    timeout_seconds: int = 86_400
+
+
+class ToleranceSettings(_Part, frozen=True, kw_only=True):
+    """A stricter tolerance than the sealed one, as decimal numbers."""
+
+    absolute: float | None = None
+    relative: float | None = None
+    ulp: int | None = None
+
+
+class CompareSettings(_Part, frozen=True, kw_only=True):
+    """What is changed in the comparison: only ever made stricter."""
+
+    tolerance: ToleranceSettings = ToleranceSettings()
+
+
+class ReportSettings(_Part, frozen=True, kw_only=True):
+    """What is written after a replay."""
+
+    html: bool = True
+
+
+class Settings(_Part, frozen=True, kw_only=True):
+    """Everything that conf/ holds."""
+
+    store: StoreSettings
+    fetch: FetchSettings
+    environment: EnvironmentSettings
+    executor: ExecutorSettings
+    compare: CompareSettings
+    report: ReportSettings
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration groups: beside the package in a wheel, else the repository's ``conf/``."""
+    package = Path(__file__).resolve().parent
+    bundled = package / "_conf"
+    return bundled if bundled.is_dir() else package.parent / "conf"
+
+
+def load(overrides: Sequence[str] = ()) -> Settings:
+    """Compose the settings, with ``overrides`` such as ``fetch.offline=true`` in Hydra's syntax.
+
+    Raises:
+        ConfigError: An override or a value is wrong; the message is Hydra's own or names the field.
+    """
+    source = conf_dir()
+    files = sorted(source.rglob("*.yaml"))
+    state = "\0".join([*overrides, *(f"{f}\0{f.stat().st_mtime_ns}\0{f.stat().st_size}" for f in files)])
+    cached = _cache_dir() / f"settings-{sha256_hex(state.encode())[:32]}.json"
+    try:
+        return msgspec.json.decode(cached.read_bytes(), type=Settings)
+    except (OSError, msgspec.DecodeError):
+        plain = _compose(source, overrides)
+    try:
+        settings = msgspec.convert(plain, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"conf: {error}", hint=f"the groups and their fields are in {source}") from error
+    _remember(cached, msgspec.json.encode(settings))
+    return settings
+
+
+def _compose(source: Path, overrides: Sequence[str]) -> Any:
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(config_dir=str(source), version_base="1.3"):
+            composed = compose(config_name="config", overrides=list(overrides))
+        return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        first = str(error).splitlines()[0]
+        cause = f": {error.__cause__}".splitlines()[0] if error.__cause__ else ""
+        raise ConfigError(
+            f"got the overrides {list(overrides)}: {first}{cause}",
+            hint="write -o group.key=value; see conf/README.md",
+        ) from error
+
+
+def _cache_dir() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "replay"
+
+
+def _remember(path: Path, data: bytes) -> None:
+    """Keep a composed result; a cache that cannot be written costs time, never a failure."""
+    from replay.errors import StoreError
+    from replay.store import fsops
+
+    try:
+        fsops.make_dir(path.parent)
+        fsops.write_bytes(path, data)
+    except (OSError, StoreError):
+        return
