@@ -156,4 +156,12 @@ class CompareError(ReplayError):
 
 
 class InterruptedReplayError(ReplayError):
-    """Stopped by a signal; containers are removed and partial evidence is kept."""
+    """Stopped by a signal; containers are removed and partial evidence is kept.
+
+    Attributes:
+        signum: The signal's number, when one is known; the exit code is 128 more.
+    """
+
+    def __init__(self, message: str, *, signum: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.signum = signum

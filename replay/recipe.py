@@ -204,6 +204,8 @@ class Interpolation(_Part, frozen=True, kw_only=True):
     resolver: str
     variable: str | None = None
     """The environment variable that ``oc.env`` read."""
+    value: str | None = None
+    """What the resolver gave, as text; ``None`` when it was not called or failed."""
 
 
 class ConfigSnapshot(_Part, frozen=True, kw_only=True):

@@ -99,6 +99,8 @@ def _step(lineage: Lineage, run: Node) -> Step:
     used = lineage.targets(run.uid, EdgeType.USED)
     made = lineage.targets(run.uid, EdgeType.GENERATED)
     configs = {e.role: n for e, n in used if e.role.startswith("config:")}
+    _expect_all(run, "inputs", [e for e, _ in used if e.role.startswith("input:")])
+    _expect_all(run, "outputs", [e for e, _ in made])
     return Step(
         name=run.name,
         command=tuple(run.attrs["command"]),
@@ -112,6 +114,16 @@ def _step(lineage: Lineage, run: Node) -> Step:
         seeds=_decode(run, "seeds", tuple[Seed, ...]),
         seeds_missing=tuple(run.attrs["seeds_missing"]),
     )
+
+
+def _expect_all(run: Node, what: str, edges: list[Edge]) -> None:
+    """The run itself says what it read and wrote: an edge that is not there must not shrink the recipe."""
+    found = sorted(edge.role.partition(":")[2] for edge in edges)
+    if found != list(run.attrs[what]):
+        raise FreezeError(
+            f"step {run.name}: the lineage has the {what} {found}, the run recorded {list(run.attrs[what])}",
+            hint="`replay verify` checks the record",
+        )
 
 
 def _path(artifact: Artifact) -> str:

@@ -110,6 +110,13 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
         )
     )
     edges.append(Edge(source=version_uid, type=EdgeType.DERIVED_FROM, target=execution, role="execution"))
+    # An evaluation stands on the model, not under it; a model version rests on its evaluation all the same.
+    for step, facts in zip(recorded.steps, recorded.facts, strict=True):
+        edges.append(Edge(source=version_uid, type=EdgeType.DERIVED_FROM, target=_run(step, facts).uid, role="step"))
+        for output in step.outputs:
+            uid = _artifact(output.artifact, _KIND[output.role]).uid
+            role = f"output:{output.artifact.path}"
+            edges.append(Edge(source=version_uid, type=EdgeType.DERIVED_FROM, target=uid, role=role))
     return list(nodes.values()), edges, version_uid
 
 
@@ -154,6 +161,8 @@ def _run(step: Step, facts: RunFacts) -> Node:
         "seeds": msgspec.to_builtins(step.seeds),
         "seeds_missing": list(step.seeds_missing),
         "configs": [config.name for config in step.configs],
+        "inputs": sorted(item.path for item in step.inputs),
+        "outputs": sorted(output.artifact.path for output in step.outputs),
         "facts": msgspec.to_builtins(facts),
     }
     return Node(kind=Kind.RUN, identity={"run": facts.run}, name=step.name, attrs=attrs)

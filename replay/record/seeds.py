@@ -14,7 +14,7 @@ from typing import Any
 
 from replay.recipe import ConfigSnapshot, Seed
 
-_NAME = re.compile(r"(^|[._-])(seed|random_state|random_seed|rng_seed)$", re.IGNORECASE)
+_NAME = re.compile(r"(^|[._-])(seed|random_state)(\.value)?$", re.IGNORECASE)
 _OPTION = re.compile(r"(?:^|\s)(?:--)?([\w.-]*(?:seed|random_state))[=\s]+(-?\d+)\b", re.IGNORECASE)
 _RANDOM_LIBRARIES = {
     "random": "random",
@@ -27,9 +27,7 @@ _RANDOM_LIBRARIES = {
     "catboost": "catboost",
     "sklearn": "sklearn",
 }
-_SEEDING = re.compile(
-    r"(seed|random_state|default_rng\(\s*\S|RandomState\(\s*\S|Random\(\s*\S|PRNGKey\()", re.IGNORECASE
-)
+_SEEDING = re.compile(r"(?i:seed|random_state)|(?:default_rng|RandomState|Random|PRNGKey)\(\s*[^\s)]")
 
 
 def find_seeds(

@@ -1,0 +1,30 @@
+"""``replay models``: what is recorded here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from replay.cli.common import console, write_json
+
+
+@click.command("models")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def command(as_json: bool) -> int:
+    """List the recorded model versions with their last replay."""
+    import msgspec
+
+    from replay import inspecting
+    from replay.progress import Silent
+    from replay.session import Session
+
+    with Session.open(Path.cwd(), overrides=(), progress=Silent(), create=False) as session:
+        rows = inspecting.models(session)
+    if as_json:
+        write_json(msgspec.json.encode({"schema_version": "replay.models/1", "models": rows}))
+    else:
+        from replay.report.text_recipe import render_models
+
+        render_models(rows, console())
+    return 0

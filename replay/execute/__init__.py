@@ -1,0 +1,1 @@
+"""Runs steps in hermetic containers: profiles, staging, the container itself, collection of outputs, scheduling."""

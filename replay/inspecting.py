@@ -1,0 +1,248 @@
+"""Questions that run nothing: what would a replay do, what is recorded, who made this file, what differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from replay.engine import recipe_of
+from replay.errors import EngineUnavailableError, SourceUnreachableError
+from replay.lineage import EdgeType, Kind
+from replay.outcome import Verdict
+from replay.recipe import Artifact, Recipe, Storage
+from replay.report.plan import Availability, Plan, PlanItem, PlanStep
+from replay.session import Session
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from replay.diff import RecipeDiff
+    from replay.fetch import Fetcher
+    from replay.report.text_recipe import ModelRow
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that made or used some bytes."""
+
+    role: str
+    """``output`` or ``input``."""
+    path: str
+    step: str
+    run: str
+    started: str
+    models: tuple[str, ...]
+    """The model versions that this run was made for."""
+
+
+def recipe_or_file(text: str, session: Session) -> Recipe:
+    """The recipe of a model id, or of a recipe file.
+
+    Raises:
+        RecipeFormatError: The file is no recipe.
+        ModelNotFoundError: There is no such model version.
+    """
+    path = Path(text)
+    return session.load(path) if path.suffix == ".json" or path.exists() else recipe_of(text, session)
+
+
+def is_recipe_file(path: Path) -> bool:
+    """Whether a file says of itself that it is a recipe; whether it is a good one is another question."""
+    if path.suffix != ".json" or not path.is_file() or path.stat().st_size > 1 << 26:
+        return False
+    try:
+        return "recipe_id" in json.loads(path.read_bytes())
+    except ValueError:
+        return False
+
+
+def plan(recipe: Recipe, session: Session, mode: str) -> Plan:
+    """What a replay would fetch, build and run, from where; nothing is touched."""
+    from replay.execute.determinism import deviations
+    from replay.execute.probe import host_facts
+    from replay.rebuild import locate
+
+    fetcher = session.fetcher(recipe.code)
+    client, engine = _client(session)
+    how = locate(client, recipe.environment, session.store.blobs)
+    items = [_code_item(recipe, session), *_data_items(recipe, fetcher, mode), _image_item(recipe, how)]
+    return Plan(
+        model_id=recipe.model_id,
+        recipe_id=recipe.recipe_id,
+        grade=recipe.grade,
+        profile=recipe.profile,
+        image=recipe.environment.image.config,
+        image_how=f"{how or 'from nowhere'}{engine}",
+        items=tuple(items),
+        steps=tuple(
+            PlanStep(name=s.name, command=s.command, inputs=len(s.inputs), outputs=len(s.outputs)) for s in recipe.steps
+        ),
+        gaps=recipe.gaps,
+        cannot_restore=tuple(deviations(recipe.machine, host_facts(), recipe.profile)),
+    )
+
+
+def _client(session: Session) -> tuple[DockerClient | None, str]:
+    try:
+        return session.docker, ""
+    except EngineUnavailableError as error:
+        return None, f" (local images are unknown: {error})"
+
+
+def _code_item(recipe: Recipe, session: Session) -> PlanItem:
+    code = recipe.code
+    mirror = session.mirror(code)
+    what = f"code {code.commit[:12]}"
+    if mirror.contains(code.commit):
+        return PlanItem(what=what, source="this store's mirror", available=Availability.HERE)
+    place = mirror.locate(code.commit, session.code_sources(code))
+    if place is None:
+        return PlanItem(what=what, source="no source has it", available=Availability.MISSING)
+    unknown = place.endswith("(not asked)")
+    return PlanItem(what=what, source=place, available=Availability.UNKNOWN if unknown else Availability.HERE)
+
+
+def _data_items(recipe: Recipe, fetcher: Fetcher, mode: str) -> list[PlanItem]:
+    """Source inputs must be there; recorded intermediates and outputs are wanted for isolated steps and comparison."""
+    produced = {o.artifact.path: o.artifact for s in recipe.steps for o in s.outputs}
+    wanted = {a.path: a for s in recipe.steps for a in s.inputs}
+    if mode == "chained":
+        wanted = {path: a for path, a in wanted.items() if path not in produced}
+    return [_data_item(artifact, fetcher) for artifact in (wanted | produced).values()]
+
+
+def _data_item(artifact: Artifact, fetcher: Fetcher) -> PlanItem:
+    if artifact.storage is Storage.NONE:
+        return PlanItem(
+            what=artifact.path, source="only its digests were kept", available=Availability.MISSING, bytes=artifact.size
+        )
+    try:
+        place = fetcher.locate(artifact)
+    except SourceUnreachableError as error:
+        return PlanItem(what=artifact.path, source=str(error), available=Availability.UNKNOWN, bytes=artifact.size)
+    available = Availability.MISSING if place is None else _nearness(place)
+    return PlanItem(what=artifact.path, source=place or "no source has it", available=available, bytes=artifact.size)
+
+
+def _nearness(place: str) -> Availability:
+    return Availability.REMOTE if "://" in place and not place.startswith("file://") else Availability.HERE
+
+
+def _image_item(recipe: Recipe, how: str | None) -> PlanItem:
+    what = f"image {recipe.environment.image.config[:19]}"
+    if how is None:
+        return PlanItem(what=what, source="nothing to make it from", available=Availability.MISSING)
+    kinds = {"local": Availability.HERE, "archive": Availability.HERE, "pull": Availability.REMOTE}
+    return PlanItem(what=what, source=how, available=kinds.get(how.split()[0], Availability.REBUILD))
+
+
+def models(session: Session) -> list[ModelRow]:
+    """Every recorded model version with its last replay."""
+    from replay.report.text_recipe import ModelRow
+
+    rows = []
+    for row in session.store.models():
+        recipe = recipe_of(f"{row.name}:{row.version}", session)
+        last = max(_replays(row.uid, session), key=lambda attrs: str(attrs["started"]), default=None)
+        rows.append(
+            ModelRow(
+                model_id=recipe.model_id,
+                recorded=row.created,
+                commit=recipe.code.commit,
+                grade=recipe.grade,
+                aliases=row.aliases,
+                verdict=Verdict(str(last["verdict"])) if last else None,
+                replayed=str(last["started"]) if last else "",
+            )
+        )
+    return rows
+
+
+def _replays(uid: str, session: Session) -> list[dict[str, object]]:
+    return [n.attrs for e, n in session.store.neighbours(uid, direction="down") if e.type is EdgeType.REPLAYS]
+
+
+def origins_of(path: Path, session: Session) -> list[Origin]:
+    """The runs that made or used exactly these bytes.
+
+    Raises:
+        UsageError: The path is neither a file nor a folder.
+    """
+    from replay.store.hashing import describe
+
+    found: list[Origin] = []
+    for node in session.store.find_digest(describe(path).digests.sha256):
+        both = (
+            *session.store.neighbours(node.uid, direction="up"),
+            *session.store.neighbours(node.uid, direction="down"),
+        )
+        for edge, run in both:
+            if run.kind is Kind.RUN and edge.type in {EdgeType.USED, EdgeType.GENERATED}:
+                role, _, name = edge.role.partition(":")
+                facts = run.attrs["facts"]
+                found.append(
+                    Origin(
+                        role=role,
+                        path=name,
+                        step=run.name,
+                        run=run.identity["run"],
+                        started=facts["started"],
+                        models=_models_of(run.uid, session),
+                    )  # fmt: skip
+                )
+    return sorted(found, key=lambda o: (o.role != "output", o.started))
+
+
+def _models_of(run: str, session: Session) -> tuple[str, ...]:
+    """The model versions whose execution the run is part of."""
+    store = session.store
+    executions = [n for e, n in store.neighbours(run, direction="up") if e.type is EdgeType.PART_OF]
+    versions = [
+        v for x in executions for _, v in store.neighbours(x.uid, direction="down") if v.kind is Kind.MODEL_VERSION
+    ]
+    return tuple(sorted(version.name for version in versions))
+
+
+def diff(one: Recipe, other: Recipe, session: Session) -> RecipeDiff:
+    """What changed between two recipes; commits and metrics are read where this store has them."""
+    from replay.diff import diff_recipes
+
+    return diff_recipes(
+        one,
+        other,
+        commits=lambda a, b: _between(one, other, session),
+        read_output=lambda r, a: _recorded(r, a, session),
+    )
+
+
+def _between(
+    one: Recipe, other: Recipe, session: Session
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]] | None:
+    from replay.errors import FetchError
+
+    mirror = session.mirror(other.code)
+    try:
+        for code in (one.code, other.code):
+            mirror.ensure(code.commit, session.code_sources(code))
+    except FetchError:  # the commits are not to be had here: their ids still tell that they differ
+        return None
+    a, b = one.code.commit, other.code.commit
+    return mirror.commits_between(a, b), mirror.files_changed(a, b)
+
+
+def _recorded(recipe: Recipe, artifact: Artifact, session: Session) -> Path | None:
+    """A verified copy of a small recorded output, or ``None`` when it is not to be had."""
+    from replay.errors import FetchError
+    from replay.store import fsops
+
+    folder = session.store.root / "workspaces" / "diff"
+    place = folder / artifact.digests.sha256
+    if not place.exists():
+        fsops.make_dir(folder)
+        try:
+            session.fetcher(recipe.code).fetch(artifact, place)
+        except FetchError:  # shown as unknown
+            return None
+    return place

@@ -1,0 +1,408 @@
+"""One replay: what is brought, what is run, how often, and what is compared. ``engine.replay`` tells it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from replay.errors import DigestMismatchError, FetchError, SourceNotFoundError, UsageError
+from replay.outcome import Comparison, Deviation, Ending, Execution, Match, Mode
+from replay.recipe import Artifact, ConfigSnapshot, Judgement, Output, Recipe, Step, Storage
+from replay.session import Session
+from replay.store.hashing import Described, describe
+from replay.workspace import Workspace
+
+if TYPE_CHECKING:
+    from replay.execute.container import DockerExecutor
+    from replay.execute.schedule import Task
+    from replay.rebuild.interface import Prepared
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """How to replay; see ``replay run --help``."""
+
+    mode: str = "isolated"
+    repeat: int = 1
+    from_step: str | None = None
+    keep: bool = False
+    certify: bool = False
+    report: Path | None = None
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """The recorded bytes, as far as they could be brought; everything in ``files`` is verified."""
+
+    files: dict[str, Path] = {}
+    absent: dict[str, str] = {}
+    """Path → why its recorded bytes are not to be had."""
+    damaged: dict[str, str] = {}
+    """Path → the record's own bytes are no longer those that were recorded."""
+
+
+class Round(msgspec.Struct, kw_only=True):
+    """What one run of some steps gave."""
+
+    executions: dict[str, Execution] = {}
+    comparisons: list[Comparison] = []
+    made: dict[str, tuple[Path, Described]] = {}
+    """Output path → its replayed bytes and their digests."""
+    configs: dict[str, tuple[ConfigSnapshot, ...]] = {}
+    notes: list[str] = []
+
+    def steps_with(self, *matches: Match) -> set[str]:
+        """The steps with an output that counts and has one of ``matches``."""
+        return {c.step for c in self.comparisons if c.match in matches and not c.volatile}
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Output path → its replayed bytes."""
+        return {path: place for path, (place, _) in self.made.items()}
+
+    @property
+    def failed(self) -> set[str]:
+        """The steps that did not succeed."""
+        return {name for name, one in self.executions.items() if one.ending is not Ending.SUCCEEDED}
+
+
+class Repeat(msgspec.Struct, frozen=True, kw_only=True):
+    """An unchanged further run, and how it compares with the first one."""
+
+    round: Round
+    comparisons: list[Comparison]
+
+
+class Replaying:
+    """The parts of one replay that share a recipe, a workspace and an executor."""
+
+    def __init__(self, recipe: Recipe, session: Session, workspace: Workspace, executor: DockerExecutor,
+                 judgements: dict[str, Judgement]) -> None:  # fmt: skip
+        from replay.execute.determinism import restoration
+        from replay.execute.probe import host_facts
+
+        self.recipe = recipe
+        self.session = session
+        self.workspace = workspace
+        self.executor = executor
+        self.image = ""
+        """What the engine calls the image, once it is there."""
+        self._fetching = threading.Lock()
+        self.record = Record()
+        self.judgements = judgements
+        self.host = host_facts()
+        self.environment = restoration(recipe.machine, self.host, recipe.profile)
+        self.produced = {o.artifact.path for step in recipe.steps for o in step.outputs}
+        self.fetcher = session.fetcher(recipe.code)
+
+    def bring(self, steps: Collection[Step]) -> Prepared:
+        """Bring code, inputs and image at the same time.
+
+        Raises:
+            FetchError: The code or a source input is gone, damaged or out of reach.
+            RebuildError: The environment cannot be made.
+        """
+        progress = self.session.progress
+        progress.started("fetch code and data")
+        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="bring") as pool:
+            image = pool.submit(self._prepare)
+            code = pool.submit(self.workspace.write_code)
+            self._bring_inputs(steps)
+            code.result()
+            progress.finished("fetch code and data", f"{len(self.record.files)} artifacts verified")
+            prepared = image.result()
+        self.image = prepared.reference
+        return prepared
+
+    def _prepare(self) -> Prepared:
+        from replay.rebuild import prepare_for_replay
+
+        mirror, code = self.session.mirror(self.recipe.code), self.recipe.code
+
+        def read_code(path: str) -> bytes | None:
+            mirror.ensure(code.commit, self.session.code_sources(code))
+            return mirror.read(code.commit, str(PurePosixPath(code.directory) / path))
+
+        self.executor.sweep()
+        return prepare_for_replay(
+            self.session.docker,
+            self.recipe.environment,
+            read_code=read_code,
+            blobs=self.session.store.blobs,
+            offline=self.session.settings.fetch.offline,
+            progress=self.session.progress,
+            context=self._build_context,
+        )
+
+    def _build_context(self) -> Path:
+        """The code version's files for a Dockerfile build: a copy of its own, for the steps' tree is being written."""
+        code, place = self.recipe.code, self.workspace.root / "context"
+        mirror = self.session.mirror(code)
+        mirror.ensure(code.commit, self.session.code_sources(code))
+        mirror.write_tree(code.commit, place, expect_tree=code.tree, patch=self.session.patch(code))
+        return place / code.directory
+
+    @contextlib.contextmanager
+    def bringing_outputs(self, steps: Collection[Step]) -> Iterator[None]:
+        """While steps run, bring and verify the recorded outputs too."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="outputs") as pool:
+            pending = pool.submit(self.bring_outputs, steps)
+            yield
+            pending.result()
+
+    def _bring_inputs(self, steps: Collection[Step]) -> None:
+        """Recorded inputs: a source must be there; an intermediate that is gone is replayed instead."""
+        for artifact in _unique(a for step in steps for a in step.inputs):
+            try:
+                self._bring_one(artifact)
+            except SourceNotFoundError as error:
+                if not self._is_made(artifact.path):
+                    raise
+                self.record.absent[artifact.path] = str(error)
+
+    def _is_made(self, path: str) -> bool:
+        return any(path == made or path.startswith(f"{made}/") for made in self.produced)
+
+    def _bring_one(self, artifact: Artifact) -> Path:
+        with self._fetching:
+            place = self.workspace.input_place(artifact)
+            if not place.exists():
+                self.fetcher.fetch(artifact, place)
+            self.record.files[artifact.path] = place
+        return place
+
+    def bring_outputs(self, steps: Collection[Step]) -> None:
+        """The recorded outputs: a damaged record is noticed even when the replay gives the recorded digests."""
+        for artifact in (o.artifact for step in steps for o in step.outputs):
+            if artifact.path in self.record.files or artifact.storage is Storage.NONE:
+                continue
+            try:
+                self._bring_one(artifact)
+            except DigestMismatchError as error:
+                self.record.damaged[artifact.path] = str(error)
+            except FetchError as error:
+                self.record.absent[artifact.path] = str(error)
+
+    def run_round(self, steps: Collection[Step], inputs: Callable[[Step, Round], dict[str, Path]], mode: Mode, label: str, *,
+                  again: bool = False) -> Round:  # fmt: skip
+        """Run steps (in parallel where their order does not matter) and compare what they made with the record."""
+        from replay.execute.schedule import run_all
+
+        done = Round(executions={}, comparisons=[], made={}, configs={}, notes=[])
+        by_name = {step.name: step for step in steps}
+
+        def run(name: str) -> bool:
+            step = by_name[name]
+            self._run_step(step, inputs(step, done), mode, f"{label}-{step.name}", done)
+            return name not in done.failed
+
+        jobs = self.session.settings.executor.jobs or self.executor.engine_cpus
+        schedule = run_all(
+            [self._task(step, by_name, mode) for step in steps],
+            run,
+            succeeded=bool,
+            jobs=jobs,
+            cpus=self.executor.engine_cpus,
+            memory_bytes=self.executor.engine_memory,
+            cancellation=self.executor.cancellation,
+        )
+        done.notes += [
+            f"{name} was not run: it stands on {failed}, which failed" for name, failed in schedule.stopped.items()
+        ]
+        return done
+
+    def _task(self, step: Step, among: Collection[str], mode: Mode) -> Task:
+        from replay.execute.schedule import Task
+
+        needs = predecessors(self.recipe, step) & set(among) if mode is Mode.CHAINED else set()
+        return Task(name=step.name, memory_bytes=step.resources.memory_bytes, needs=frozenset(needs))
+
+    def _run_step(self, step: Step, inputs: Mapping[str, Path], mode: Mode, label: str, done: Round) -> None:
+        progress = self.session.progress
+        task = f"replay {step.name}" + (f" ({label.removesuffix('-' + step.name)})" if label[:8] != "isolated" else "")
+        progress.started(task)
+        result = self.workspace.run(self.executor, step, self.image, inputs, step.outputs, exclude=self.produced, mode=mode,
+                                    environment=self.environment, label=label)  # fmt: skip
+        done.executions[step.name] = result.execution
+        done.notes += [f"{step.name}: {note}" for note in result.notes]
+        if result.execution.ending is not Ending.SUCCEEDED:
+            progress.finished(task, f"{result.execution.ending.value}: {result.execution.reason}")
+            return
+        done.configs[step.name] = result.configs
+        kinds = {o.artifact.path: o.artifact.kind for o in step.outputs}
+        collected = self.workspace.collect(label, result, list(kinds), kinds=kinds)
+        for output in step.outputs:
+            self._compare(step, output, collected.found, collected.problems, mode, done)
+        done.comparisons += [_undeclared(step, path, mode) for path in collected.unexpected]
+        mine = [c for c in done.comparisons if c.step == step.name and c.mode is mode]
+        progress.finished(task, ", ".join(f"{c.path} {c.match.value}" for c in mine))
+
+    def _compare(self, step: Step, output: Output, found: Mapping[str, Path], problems: Mapping[str, str], mode: Mode,
+                 done: Round) -> None:  # fmt: skip
+        from replay.compare import compare_output
+
+        path = output.artifact.path
+        place = found.get(path)
+        described = describe(place) if place else None
+        if place and described:
+            done.made[path] = (place, described)
+        judged = msgspec.structs.replace(output, judgement=self.judgements[path])
+        recorded = self._recorded(
+            output.artifact, same=bool(described and described.digests == output.artifact.digests)
+        )
+        done.comparisons.append(compare_output(step.name, judged, recorded, place, described, problems.get(path), mode))
+
+    def _recorded(self, artifact: Artifact, *, same: bool) -> Path | None:
+        """The recorded bytes, wanted only where the digests differ."""
+        if same or artifact.path in self.record.absent or artifact.path in self.record.damaged:
+            return self.record.files.get(artifact.path)
+        if artifact.path not in self.record.files and artifact.storage is not Storage.NONE:
+            try:
+                return self._bring_one(artifact)
+            except DigestMismatchError as error:
+                self.record.damaged[artifact.path] = str(error)
+            except FetchError as error:
+                self.record.absent[artifact.path] = str(error)
+        return self.record.files.get(artifact.path)
+
+    def ready(self, steps: Collection[Step]) -> list[Step]:
+        """The steps whose recorded inputs are all here."""
+        return [step for step in steps if all(a.path in self.record.files for a in step.inputs)]
+
+    def repeat(self, first: Round, second: Round, mode: Mode) -> list[Comparison]:
+        """A/A: what two unchanged runs of the same steps made, against each other."""
+        from replay.compare.outputs import compare_repeats
+
+        steps = [self.recipe.step(name) for name in second.executions]
+        return [
+            compare_repeats(
+                step.name, output, first.made.get(output.artifact.path), second.made.get(output.artifact.path), mode
+            )
+            for step in steps
+            for output in step.outputs
+        ]
+
+    def recorded_inputs(self, step: Step, _done: Round) -> dict[str, Path]:
+        """Isolated: every input as it was recorded."""
+        return {a.path: self.record.files[a.path] for a in step.inputs}
+
+    def chained_inputs(self, earlier: Mapping[str, Path]) -> Callable[[Step, Round], dict[str, Path]]:
+        """Chained: what predecessors made in this round, else in an earlier one, else as recorded."""
+
+        def choose(step: Step, done: Round) -> dict[str, Path]:
+            made = {**earlier, **done.files}
+            return {a.path: _inside(made, a.path) or self.record.files[a.path] for a in step.inputs}
+
+        return choose
+
+    def unchanged_inputs(self, made: Mapping[str, Path]) -> Callable[[Step, Round], dict[str, Path]]:
+        """What each step was given the first time."""
+        choose = self.chained_inputs(made)
+        return lambda step, _done: choose(step, Round())
+
+    def config_deviations(self, rounds: Collection[Round]) -> list[Deviation]:
+        """Where the workflow composed another configuration than the recorded one."""
+        found: list[Deviation] = []
+        for done in rounds:
+            for name, configs in done.configs.items():
+                found += _config_differences(name, self.recipe.step(name).configs, configs)
+        return list(dict.fromkeys(found))
+
+
+def judgements_of(recipe: Recipe, session: Session) -> dict[str, Judgement]:
+    """The sealed judgements, made stricter where conf/compare asks for it.
+
+    Raises:
+        PolicyError: It asks for a looser tolerance than the sealed one.
+    """
+    from replay.compare.tolerance import tighten_recipe
+    from replay.recipe import Tolerance
+
+    wish = session.settings.compare.tolerance
+    given = Tolerance(
+        absolute=None if wish.absolute is None else wish.absolute.hex(),
+        relative=None if wish.relative is None else wish.relative.hex(),
+        ulp=wish.ulp,
+    )
+    if given == Tolerance():
+        return {o.artifact.path: o.judgement for step in recipe.steps for o in step.outputs}
+    return tighten_recipe(recipe, given)
+
+
+def predecessors(recipe: Recipe, step: Step) -> set[str]:
+    """The steps whose outputs ``step`` reads."""
+    made = {o.artifact.path: s.name for s in recipe.steps for o in s.outputs}
+    return {name for a in step.inputs for path, name in made.items() if a.path == path or a.path.startswith(f"{path}/")}
+
+
+def downstream(recipe: Recipe, names: Collection[str]) -> list[Step]:
+    """The steps that stand on any of ``names``, without these, in dependency order."""
+    reached = set(names)
+    for step in recipe.steps:
+        if predecessors(recipe, step) & reached:
+            reached.add(step.name)
+    return [step for step in recipe.steps if step.name in reached - set(names)]
+
+
+def selected(recipe: Recipe, from_step: str | None) -> list[Step]:
+    """The steps to replay.
+
+    Raises:
+        UsageError: There is no such step.
+    """
+    if from_step is None:
+        return list(recipe.steps)
+    names = [step.name for step in recipe.steps]
+    if from_step not in names:
+        raise UsageError(f"got the step {from_step!r}, expected one of {', '.join(names)}")
+    return [recipe.step(from_step), *downstream(recipe, {from_step})]
+
+
+def _inside(files: Mapping[str, Path], path: str) -> Path | None:
+    """``path``, or the part of a made directory that it names."""
+    if path in files:
+        return files[path]
+    parent = next((made for made in files if path.startswith(f"{made}/")), None)
+    inner = files[parent] / path.removeprefix(f"{parent}/") if parent else None
+    return inner if inner is not None and inner.exists() else None
+
+
+def _unique(artifacts: Iterable[Artifact]) -> list[Artifact]:
+    return list({artifact.path: artifact for artifact in artifacts}.values())
+
+
+def _undeclared(step: Step, path: str, mode: Mode) -> Comparison:
+    from replay.outcome import Finding
+
+    finding = Finding(match=Match.UNEXPECTED, comparator="presence", summary="written, and not declared as an output")
+    return Comparison(step=step.name, path=path, mode=mode, finding=finding)
+
+
+def _config_differences(
+    step: str, recorded: Collection[ConfigSnapshot], replayed: Collection[ConfigSnapshot]
+) -> list[Deviation]:
+    import yaml
+
+    before = {c.name: _flat("", yaml.safe_load(c.resolved)) for c in recorded}
+    after = {c.name: _flat("", yaml.safe_load(c.resolved)) for c in replayed}
+    consequence = "the workflow was configured otherwise than recorded; its outputs may differ for that reason alone"
+    return [
+        Deviation(facet=f"config {name}.{key} of {step}", recorded=str(before[name].get(key, "absent")),
+                  actual=str(after.get(name, {}).get(key, "absent")), consequence=consequence)
+        for name in before
+        for key in sorted(before[name].keys() | after.get(name, {}).keys())
+        if before[name].get(key, "absent") != after.get(name, {}).get(key, "absent")
+    ]  # fmt: skip
+
+
+def _flat(prefix: str, value: object) -> dict[str, object]:
+    if isinstance(value, dict):
+        found: dict[str, object] = {}
+        for key, item in value.items():
+            found |= _flat(f"{prefix}.{key}" if prefix else str(key), item)
+        return found
+    return {prefix: value}

@@ -1,0 +1,73 @@
+"""JSON for machines, and the published JSON Schemas of what is written and read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from replay.errors import UsageError
+from replay.outcome import RESULT_SCHEMA, ReplayResult
+from replay.recipe import SCHEMA as RECIPE_SCHEMA
+from replay.recipe import Recipe
+from replay.report.clean import HOSTILE
+from replay.report.plan import PLAN_SCHEMA, Plan
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_PUBLISHED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
+    "recipe": (Recipe, RECIPE_SCHEMA, "A frozen recipe of a model version"),
+    "result": (ReplayResult, RESULT_SCHEMA, "The result of one replay"),
+    "plan": (Plan, PLAN_SCHEMA, "What a replay would do"),
+}
+
+
+def to_json(value: ReplayResult | Plan) -> bytes:
+    """The value as indented JSON with a final line end; it decodes to an equal value."""
+    return pretty(value)
+
+
+def pretty(value: msgspec.Struct) -> bytes:
+    r"""Any of the package's values as indented JSON.
+
+    What could command a terminal (also the C1 controls and reordering marks that JSON itself leaves alone) is written
+    as ``\uXXXX``; text that is no Unicode (lone surrogates of a file name) is replaced by its escape.
+    """
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_readable(msgspec.to_builtins(value)))
+    text = msgspec.json.format(data, indent=2).decode() + "\n"
+    return HOSTILE.sub(_json_escape, text).encode()
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    pairs = (units[i : i + 2].hex() for i in range(0, len(units), 2))
+    return found[0] if found[0] == "\n" else "".join(f"\\u{unit}" for unit in pairs)
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``recipe``, ``result`` or ``plan``.
+
+    Raises:
+        UsageError: No schema has that name.
+    """
+    if name not in _PUBLISHED:
+        raise UsageError(f"got the schema name {name!r}, expected one of {', '.join(sorted(_PUBLISHED))}")
+    return schema_of(*_PUBLISHED[name])
+
+
+def schema_of(kind: type[msgspec.Struct], version: str, title: str) -> dict[str, Any]:
+    """The JSON Schema of one of the package's values; ``version`` is its ``schema_version``, e.g. ``replay.plan/1``."""
+    body = msgspec.json.schema(kind)
+    body["$defs"][kind.__name__]["properties"]["schema_version"] = {"const": version, "default": version}
+    return {"$schema": DRAFT, "$id": f"urn:{version.replace('/', ':').replace('.', ':')}", "title": title, **body}

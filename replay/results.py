@@ -1,0 +1,194 @@
+"""From what a replay found to its result, and from there to the evidence that is kept."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from replay.errors import (
+    DigestMismatchError,
+    ImageUnavailableError,
+    ReplayError,
+    SourceNotFoundError,
+    StoreCorruptError,
+)
+from replay.lineage import Edge, EdgeType, Kind, Node
+from replay.outcome import Comparison, Deviation, Mode, ReplayResult, Verdict
+from replay.recipe import Recipe
+from replay.replaying import Repeat, Replaying, Round, Wishes
+from replay.session import Session
+from replay.store import fsops
+
+if TYPE_CHECKING:
+    from replay.rebuild.interface import Prepared
+
+EVIDENCE_LOST = (SourceNotFoundError, DigestMismatchError, ImageUnavailableError, StoreCorruptError)
+"""Errors that mean: the recorded evidence is gone or corrupt, so nothing can be replayed from it."""
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """Which replay this is, and since when."""
+
+    replay_id: str
+    started: str
+    clock: float
+
+    @classmethod
+    def now(cls, replay_id: str) -> Self:
+        """Start the clock."""
+        return cls(replay_id=replay_id, started=datetime.now(UTC).isoformat(timespec="seconds"), clock=time.monotonic())
+
+
+def not_replayable(recipe: Recipe, begun: Begun, wishes: Wishes, error: ReplayError) -> ReplayResult:
+    """The result when evidence is missing or corrupt: nothing was run."""
+    notes = (error.hint,) if error.hint else ()
+    return ReplayResult(
+        replay_id=begun.replay_id,
+        recipe_id=recipe.recipe_id,
+        model_id=recipe.model_id,
+        verdict=Verdict.NOT_REPLAYABLE,
+        reason=str(error),
+        mode=Mode(wishes.mode),
+        repeat=wishes.repeat,
+        started=begun.started,
+        seconds=time.monotonic() - begun.clock,
+        image=recipe.environment.image.config,
+        engine={},
+        comparisons=(),
+        executions=(),
+        notes=notes,
+    )
+
+
+def result_of(
+    one: Replaying, begun: Begun, wishes: Wishes, prepared: Prepared, rounds: list[Round], repeats: list[Repeat]
+) -> ReplayResult:
+    """Judge what was found."""
+    from replay.compare.verdict import judge
+    from replay.rebuild.engine import engine_info
+
+    recipe = one.recipe
+    comparisons = tuple(c for done in rounds for c in done.comparisons)
+    executions = tuple(e for done in (*rounds, *(r.round for r in repeats)) for e in done.executions.values())
+    repeated = [c for repeat in repeats for c in repeat.comparisons]
+    verdict, reason, first = judge(executions, comparisons, repeated or None, recipe)
+    if one.record.damaged:
+        place, why = next(iter(sorted(one.record.damaged.items())))
+        reason = f"the record itself is damaged, first {place}: {why}; apart from that: {verdict.value}, {reason}"
+        verdict = Verdict.NOT_REPLAYABLE
+    info = engine_info(one.session.docker)
+    engine = {"engine": info.version, "api": info.api, "runc": info.runc, "storage": info.storage_driver}
+    return ReplayResult(
+        replay_id=begun.replay_id,
+        recipe_id=recipe.recipe_id,
+        model_id=recipe.model_id,
+        verdict=verdict,
+        reason=reason,
+        mode=Mode(wishes.mode),
+        repeat=wishes.repeat,
+        started=begun.started,
+        seconds=time.monotonic() - begun.clock,
+        image=f"{prepared.image.config} ({prepared.how})",
+        engine=engine,
+        comparisons=comparisons,
+        executions=executions,
+        deviations=_deviations(one, prepared, rounds),
+        first_divergence=first,
+        notes=_notes(one, rounds, repeats, repeated),
+        workspace=str(one.workspace.root) if wishes.keep else None,
+    )
+
+
+def _deviations(one: Replaying, prepared: Prepared, rounds: list[Round]) -> tuple[Deviation, ...]:
+    from replay.execute.determinism import deviations
+
+    machine = deviations(one.recipe.machine, one.host, one.recipe.profile)
+    return (*machine, *prepared.deviations, *one.config_deviations(rounds))
+
+
+def _notes(one: Replaying, rounds: list[Round], repeats: list[Repeat], repeated: list[Comparison]) -> tuple[str, ...]:
+    notes = [f"A copy that is damaged was left aside: {finding}" for finding in one.fetcher.findings]
+    notes += [
+        f"{path}: its recorded bytes are not to be had ({why})" for path, why in sorted(one.record.absent.items())
+    ]
+    notes += [f"{path}: the record is damaged ({why})" for path, why in sorted(one.record.damaged.items())]
+    notes += [note for done in (*rounds, *(r.round for r in repeats)) for note in done.notes]
+    unsteady = sorted({f"{c.step} {c.path}" for c in repeated if c.match.value == "different"})
+    if repeats:
+        notes.append(
+            f"{len(repeats)} unchanged further runs: "
+            + (f"they differ from the first in {', '.join(unsteady)}" if unsteady else "each like the first")
+        )
+    return tuple(dict.fromkeys(notes))
+
+
+def keep_result(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wishes) -> ReplayResult:
+    """Write result and report, and record the replay in the lineage and the journal."""
+    from replay.report.machine import to_json
+
+    folder = session.store.root / "replays" / result.replay_id
+    fsops.make_dir(folder)
+    result = msgspec.structs.replace(
+        result, report=str(folder / "report.html") if session.settings.report.html else None
+    )
+    html = _html(result, recipe) if session.settings.report.html else None
+    folders = [folder] + ([wishes.report] if wishes.report else [])
+    for place in folders:
+        fsops.make_dir(place)
+        _write_logs(result, place)
+        fsops.write_bytes(place / "result.json", to_json(result))
+        fsops.write_bytes(place / "recipe.json", _encoded(recipe))
+        if html is not None:
+            fsops.write_bytes(place / "report.html", html)
+    _remember(result, recipe, session, wishes)
+    return result
+
+
+def _encoded(recipe: Recipe) -> bytes:
+    from replay.recipe import encode
+
+    return encode(recipe)
+
+
+def _html(result: ReplayResult, recipe: Recipe) -> bytes:
+    from replay.report.html import render_html
+
+    return render_html(result, recipe).encode()
+
+
+def _write_logs(result: ReplayResult, place: Path) -> None:
+    for execution in result.executions:
+        source = Path(execution.log_path) if execution.log_path else None
+        if source is not None and source.is_file():
+            fsops.make_dir(place / "logs")
+            fsops.copy_file(source, place / "logs" / source.name, durable=False)
+
+
+def _remember(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wishes) -> None:
+    attrs = {
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "recipe": result.recipe_id,
+        "started": result.started,
+        "mode": result.mode.value,
+        "certificate": wishes.certify,
+    }
+    action = Node(
+        kind=Kind.ACTION, identity={"replay": result.replay_id}, name=f"replay of {result.model_id}", attrs=attrs
+    )
+    edges = [Edge(source=action.uid, type=EdgeType.REPLAYS, target=uid) for uid in _own_version(recipe, session)]
+    session.store.append([action], edges)
+    session.store.journal.append(
+        "replay", replay=result.replay_id, model=result.model_id, recipe=result.recipe_id, verdict=result.verdict.value
+    )
+
+
+def _own_version(recipe: Recipe, session: Session) -> list[str]:
+    """The model version's node, when this store recorded it."""
+    return [
+        node.uid for node in session.store.nodes_by(Kind.MODEL_VERSION, model=recipe.name, version=str(recipe.version))
+    ]

@@ -1,0 +1,181 @@
+"""What a command works with: the repository, its store, the settings, and whoever watches. Opens things when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from replay.config import Settings
+from replay.config import load as load_settings
+from replay.errors import SourceNotFoundError, UsageError
+from replay.progress import Progress
+from replay.recipe import Code, Recipe
+from replay.store import fsops
+from replay.store.database import Store
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from replay.execute.container import DockerExecutor
+    from replay.fetch import Fetcher
+    from replay.fetch.git import Mirror
+
+
+class Session:
+    """One command's ground. Use it as a context manager; it closes what it opened."""
+
+    def __init__(self, root: Path, store: Store, settings: Settings, progress: Progress) -> None:
+        self.root = root
+        """The repository's root: where ``.replay`` and ``recipes`` lie."""
+        self.store = store
+        self.settings = settings
+        self.progress = progress
+        self._closing = ExitStack()
+        self._closing.enter_context(store)
+
+    @classmethod
+    def open(cls, start: Path, *, overrides: Sequence[str], progress: Progress, create: bool) -> Self:
+        """Find the store from ``start`` upwards; with ``create`` make one at the repository's root when there is none.
+
+        Raises:
+            UsageError: There is no store (without ``create``), or no Git repository to make one in.
+        """
+        settings = load_settings(overrides)
+        found = Store.find(start)
+        if found is not None:
+            return cls(found.parent, Store.open(found), settings, progress)
+        if not create:
+            raise UsageError(
+                f"no .replay store in {start} or above", hint="record a model first: `replay record --help`"
+            )
+        root = git_root(start) or start
+        return cls(root, Store.open(root / ".replay", create=True), settings, progress)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    def load(self, path: Path) -> Recipe:
+        """Read a recipe file; where this store knows the model version too, both must say the same.
+
+        Raises:
+            RecipeFormatError: It is no recipe.
+            StoreCorruptError: It was changed after it was frozen.
+        """
+        from replay.freeze import load_recipe
+
+        return load_recipe(path)
+
+    @cached_property
+    def docker(self) -> DockerClient:
+        """The Docker Engine's client.
+
+        Raises:
+            EngineUnavailableError: None answers.
+        """
+        from replay.rebuild.engine import connect
+
+        client = connect()
+        self._closing.callback(client.close)
+        return client
+
+    def workspace(self, name: str) -> Path:
+        """A new empty folder for the files of one record or replay."""
+        path = self.store.root / "workspaces" / name
+        fsops.make_dir(path)
+        return path
+
+    def mirror(self, code: Code) -> Mirror:
+        """The bare mirror that holds (or is to hold) the recorded commit."""
+        from replay.fetch.git import Mirror, mirror_path
+
+        return Mirror(mirror_path(self.store.root / "mirrors", code.url or str(self.root)))
+
+    def code_sources(self, code: Code) -> list[str]:
+        """Where the commit may come from: this repository first, then the recorded remote."""
+        local = [str(self.root)] if git_root(self.root) else []
+        remote = [code.url] if code.url and not (self.settings.fetch.offline and "://" in code.url) else []
+        return [*local, *remote]
+
+    def patch(self, code: Code) -> bytes | None:
+        """The recorded uncommitted diff.
+
+        Raises:
+            SourceNotFoundError: The store does not hold it.
+        """
+        if code.patch is None:
+            return None
+        if not self.store.blobs.has(code.patch):
+            raise SourceNotFoundError(
+                f"the uncommitted diff sha256:{code.patch[:12]}… is not in this store",
+                hint="replay in the repository that recorded it, or record again from a commit",
+            )
+        return self.store.blobs.read(code.patch)
+
+    def fetcher(self, code: Code) -> Fetcher:
+        """The sources of recorded data: the store, this repository's DVC cache and remotes, the code version."""
+        from replay.fetch import Fetcher
+        from replay.fetch.dvc import DvcSource
+        from replay.fetch.dvcconfig import find_dvc_dir, load
+        from replay.fetch.git_source import GitSource
+        from replay.fetch.interface import Source
+        from replay.fetch.store import StoreSource
+
+        offline, mirror = self.settings.fetch.offline, self.mirror(code)
+        git = GitSource(
+            mirror, code.commit, directory=code.directory, sources=self.code_sources(code), patch=self.patch(code)
+        )
+        sources: list[Source] = [StoreSource(self.store.blobs), git]
+        dvc_dir = find_dvc_dir(self.root / code.directory, self.root)
+        if dvc_dir is not None:
+            inside = dvc_dir.relative_to(self.root).as_posix()
+            historical = mirror.read(code.commit, f"{inside}/config") if mirror.contains(code.commit) else None
+            sources.append(DvcSource(load(dvc_dir, historical=historical), offline=offline))
+        return Fetcher(sources, offline=offline)
+
+    def executor(self) -> DockerExecutor:
+        """The executor on this session's engine.
+
+        Raises:
+            EngineUnavailableError: No engine answers.
+        """
+        from replay.execute.container import DockerExecutor
+        from replay.rebuild.engine import is_remote
+
+        return DockerExecutor(
+            self.docker,
+            remote=is_remote(self.docker),
+            transport=self.settings.executor.transport,
+            progress=Notes(self.progress),
+        )
+
+
+class Notes:
+    """Passes on what is noted on the way, and not that a task begins and ends: the caller tells that better."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def started(self, task: str, total: int | None = None) -> None:
+        """Say nothing."""
+
+    def advanced(self, task: str, note: str = "", amount: int = 0) -> None:
+        """Pass the note on."""
+        self._progress.advanced(task, note, amount)
+
+    def finished(self, task: str, note: str = "") -> None:
+        """Say nothing."""
+
+
+def git_root(start: Path) -> Path | None:
+    """The nearest folder from ``start`` upwards that holds ``.git``."""
+    here = start.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)

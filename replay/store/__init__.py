@@ -1,0 +1,1 @@
+"""What is kept: the lineage database, content-addressed blobs, and the journal; every write goes through ``fsops``."""

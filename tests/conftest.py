@@ -1,0 +1,52 @@
+"""Options and fixtures of every test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+os.environ["DVC_NO_ANALYTICS"] = "1"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-docker", action="store_true", help="Fail at once when no Docker Engine answers (CI).")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without an engine, tests that need one are deselected aloud; with --require-docker the run fails instead."""
+    needing = [item for item in items if item.get_closest_marker("docker")]
+    if not needing or _engine_answers():
+        return
+    if config.getoption("--require-docker"):
+        pytest.exit("no Docker Engine answers; run `replay doctor --fix`", returncode=1)
+    config.hook.pytest_deselected(items=needing)
+    items[:] = [item for item in items if item not in needing]
+
+
+def _engine_answers() -> bool:
+    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(autouse=True)
+def _private_surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's own git configuration or caches."""
+    home = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@localhost")
+        monkeypatch.setenv(f"GIT_{role}_DATE", "2020-01-01T00:00:00+0000")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """An empty Git repository."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    return root

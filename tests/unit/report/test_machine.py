@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+from unit.report.sample import HOSTILE, SCENARIOS, hostile, recipe, scenario
+from unit.report.test_text import plan
+
+from replay.errors import UsageError
+from replay.outcome import ReplayResult
+from replay.report.machine import schema, to_json
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_result_decodes_to_itself_and_fits_its_schema(name: str, tmp_path: Path) -> None:
+    result, _ = scenario(name, tmp_path)
+    data = to_json(result)
+    assert msgspec.json.decode(data, type=ReplayResult) == result
+    jsonschema.validate(json.loads(data), schema("result"))
+
+
+def test_a_recipe_and_a_plan_fit_their_schemas() -> None:
+    of = recipe()
+    jsonschema.validate(json.loads(of.to_json()), schema("recipe"))
+    jsonschema.validate(json.loads(to_json(plan(of))), schema("plan"))
+
+
+def test_schemas_refuse_another_version_and_unknown_fields() -> None:
+    value = json.loads(recipe().to_json())
+    for wrong in (value | {"schema_version": "replay.recipe/2"}, value | {"surprise": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema("recipe"))
+
+
+@pytest.mark.parametrize("name", ["recipe", "result", "plan"])
+def test_schemas_have_an_id_and_a_title(name: str) -> None:
+    found = schema(name)
+    jsonschema.Draft202012Validator.check_schema(found)
+    assert found["$id"] == f"urn:replay:{name}:1"
+    assert found["title"]
+
+
+def test_an_unknown_schema_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="got the schema name 'nope', expected one of plan, recipe, result"):
+        schema("nope")
+
+
+def test_json_on_a_terminal_holds_nothing_that_commands_it(tmp_path: Path) -> None:
+    result, _ = hostile(tmp_path)
+    data = to_json(result)
+    assert not set(data.decode()) & set("\x1b\x07\x9b\u202e")
+    assert msgspec.json.decode(data, type=ReplayResult) == result
+    assert HOSTILE in json.loads(data)["reason"]
+
+
+def test_a_name_that_is_no_unicode_is_escaped_and_loses_nothing_else(tmp_path: Path) -> None:
+    result, _ = scenario("reproduced", tmp_path)
+    data = to_json(msgspec.structs.replace(result, notes=("caf\udce9.csv", "é")))
+    assert json.loads(data)["notes"] == ["caf\\udce9.csv", "é"]
