@@ -30,6 +30,7 @@ def write_recipe(root: Path, recipe: Recipe) -> Path:
             hint="move that file away if it was made by another store",
         )
     fsops.make_dir(path.parent)
+    fsops.sweep(path.parent)  # what a killed process left here would make the work tree dirty
     fsops.write_bytes(path, data)
     return path
 

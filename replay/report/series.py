@@ -157,7 +157,7 @@ def _series(name: str, axis: str, tables: list[pa.Table], sides: tuple[tuple[Int
     )
     (x, temporal), (z, _) = sides
     common, left, right = np.intersect1d(x, z, assume_unique=True, return_indices=True)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         delta = after[right] - before[left]
     # Equal infinities and NaN on both sides are no difference; NaN on one side is shown as a gap.
     same = (before[left] == after[right]) | (np.isnan(before[left]) & np.isnan(after[right]))
@@ -168,7 +168,7 @@ def _weight(series: Series) -> float:
     import numpy as np
 
     finite = series.recorded_y[np.isfinite(series.recorded_y)]
-    spread = float(finite.max() - finite.min()) if finite.size else 0.0
+    spread = float(finite.max()) - float(finite.min()) if finite.size else 0.0
     broken = bool(np.any(~np.isfinite(series.difference)))
     return float("inf") if broken else series.largest / spread if spread else series.largest
 

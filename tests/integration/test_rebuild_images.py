@@ -288,17 +288,18 @@ def test_an_sdist_is_built_inside_the_image_and_never_here(client, base, project
 
 def test_an_sdist_cannot_touch_this_machine(client, base, project, tmp_path, monkeypatch):
     marker = tmp_path / "executed-here"
-    folder = tmp_path / "src" / "hostile-1.0"
+    name = f"hostile{uuid.uuid4().hex[:8]}"  # one that no index knows
+    folder = tmp_path / "src" / f"{name}-1.0"
     folder.mkdir(parents=True)
     source = f"import pathlib\npathlib.Path({str(marker)!r}).write_text('x')\nraise SystemExit('setup.py ran inside')\n"
     (folder / "setup.py").write_text(source)
-    (folder / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: hostile\nVersion: 1.0\n")
-    sdist = tmp_path / "index" / "hostile-1.0.tar.gz"
+    (folder / "PKG-INFO").write_text(f"Metadata-Version: 1.0\nName: {name}\nVersion: 1.0\n")
+    sdist = tmp_path / "index" / f"{name}-1.0.tar.gz"
     with tarfile.open(sdist, "w:gz") as tar:
-        tar.add(folder, "hostile-1.0")
-    lock = f"hostile==1.0 --hash=sha256:{hashlib.sha256(sdist.read_bytes()).hexdigest()}\n"
+        tar.add(folder, f"{name}-1.0")
+    lock = f"{name}==1.0 --hash=sha256:{hashlib.sha256(sdist.read_bytes()).hexdigest()}\n"
     monkeypatch.delenv("UV_NO_INDEX")  # setuptools comes from uv's own index
-    with pytest.raises(ImageBuildError, match="hostile has no wheel"):
+    with pytest.raises(ImageBuildError, match=f"{name} has no wheel"):
         build_locked(client, base, lock.encode(), "lock", Silent())
     assert not marker.exists()
 

@@ -9,7 +9,7 @@ from replay.errors import ReplayError
 def every_exception():
     found = set()
     for module in pkgutil.walk_packages(replay.__path__, "replay."):
-        if ".hook" in module.name or module.name.endswith("__main__"):
+        if ".hook" in module.name or module.name.endswith(("__main__", "_script")):  # these run elsewhere
             continue
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, BaseException) and value.__module__.startswith("replay"):

@@ -19,7 +19,9 @@ _count = [0]
 def install(module, report):
     """Wrap the loader's one entry, which both hydra.main and compose go through."""
     loader = module.ConfigLoaderImpl
-    original = loader.load_configuration
+    # Hydra 1.4's hydra.main enters one level deeper than compose; 1.3 has only the outer one.
+    entry = "_load_configuration" if hasattr(loader, "_load_configuration") else "load_configuration"
+    original = getattr(loader, entry)
 
     def load_configuration(self, *args, **kwargs):
         config = original(self, *args, **kwargs)
@@ -30,7 +32,7 @@ def install(module, report):
             report("capturing", error)
         return config
 
-    loader.load_configuration = load_configuration
+    setattr(loader, entry, load_configuration)
 
 
 def _record(config, name, report):

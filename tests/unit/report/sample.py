@@ -53,7 +53,10 @@ from replay.recipe import (
     Tolerance,
 )
 
-HOSTILE = "\x1b[31mred\x1b]0;title\x07 <script>alert(1)</script> [bold red]loud[/] [link=http://x]l[/link] \u202egnp.exe {{7*7}} \x9b2J"
+HOSTILE = (
+    "\x1b[31mred\x1b]0;title\x07 <script>alert(1)</script> [bold red]loud[/] [link=http://x]l[/link] "
+    "\u202egnp.exe {{7*7}} \x9b2J"
+)
 SCENARIOS = ("reproduced", "diverged", "failed", "not-self-reproducible", "not-replayable", "inconclusive")
 
 
@@ -138,23 +141,64 @@ def recipe(version: int = 1, seed: int = 7, data: str = "stocks-v1", gaps: tuple
     strict = Tolerance(absolute=(1e-12).hex(), relative=(1e-9).hex())
     owner = {"owner": "model-risk", "reason": "log() differs in its last bit between CPU families"}
     steps = (
-        step("preprocess", (stocks, oil), (Output(artifact=clean, role=OutputRole.DATA, judgement=Judgement(comparator="table", keys=("date", "symbol"))),)),
-        step("features", (clean,), (Output(artifact=features, role=OutputRole.DATA, judgement=Judgement(comparator="table", tolerance=strict, **owner)),),
-             configs=(config,)),
-        step("train", (features,), (
-            Output(artifact=model, role=OutputRole.MODEL, judgement=Judgement(comparator="text")),
-            output("out/importance.json", 2_210, OutputRole.METRICS, f"importance {tag}", comparator="json"),
-        ), configs=(config,), parameters={"params.yaml:train.seed": str(seed)},
-            seeds=(Seed(name="seed", value=str(seed), place="config: seed"), Seed(name="PYTHONHASHSEED", value="0", place="environment")),
-            seeds_missing=("torch.manual_seed",) if gaps else ()),
-        step("backtest", (features, model), (
-            output("out/metrics.json", 412, OutputRole.METRICS, f"metrics {tag}", comparator="json",
-                   tolerance=Tolerance(absolute=(1e-9).hex()), **owner),
-            output("out/pnl.parquet", 51_240, OutputRole.DATA, f"pnl {tag}", comparator="table", keys=("date",)),
-            output("out/equity.png", 24_871, OutputRole.PLOT, f"png {tag}", comparator="image"),
-            output("out/run.log", 901, OutputRole.DATA, f"log {tag}", volatile=True, reason="holds times of day"),
-        ), configs=(config,)),
-    )  # fmt: skip
+        step(
+            "preprocess",
+            (stocks, oil),
+            (
+                Output(
+                    artifact=clean,
+                    role=OutputRole.DATA,
+                    judgement=Judgement(comparator="table", keys=("date", "symbol")),
+                ),
+            ),
+        ),
+        step(
+            "features",
+            (clean,),
+            (
+                Output(
+                    artifact=features,
+                    role=OutputRole.DATA,
+                    judgement=Judgement(comparator="table", tolerance=strict, **owner),
+                ),
+            ),
+            configs=(config,),
+        ),
+        step(
+            "train",
+            (features,),
+            (
+                Output(artifact=model, role=OutputRole.MODEL, judgement=Judgement(comparator="text")),
+                output("out/importance.json", 2_210, OutputRole.METRICS, f"importance {tag}", comparator="json"),
+            ),
+            configs=(config,),
+            parameters={"params.yaml:train.seed": str(seed)},
+            seeds=(
+                Seed(name="seed", value=str(seed), place="config: seed"),
+                Seed(name="PYTHONHASHSEED", value="0", place="environment"),
+            ),
+            seeds_missing=("torch.manual_seed",) if gaps else (),
+        ),
+        step(
+            "backtest",
+            (features, model),
+            (
+                output(
+                    "out/metrics.json",
+                    412,
+                    OutputRole.METRICS,
+                    f"metrics {tag}",
+                    comparator="json",
+                    tolerance=Tolerance(absolute=(1e-9).hex()),
+                    **owner,
+                ),
+                output("out/pnl.parquet", 51_240, OutputRole.DATA, f"pnl {tag}", comparator="table", keys=("date",)),
+                output("out/equity.png", 24_871, OutputRole.PLOT, f"png {tag}", comparator="image"),
+                output("out/run.log", 901, OutputRole.DATA, f"log {tag}", volatile=True, reason="holds times of day"),
+            ),
+            configs=(config,),
+        ),
+    )
     return Recipe(
         name="momentum",
         version=version,
@@ -239,8 +283,13 @@ def write_files(root: Path, *, drift: bool) -> dict[str, tuple[str, str]]:
         parquet.write_table(table, folder / "pnl.parquet")
         sharpe = float(series.mean() / series.std() * np.sqrt(252))
         drawdown = float((equity / np.maximum.accumulate(equity) - 1).min())
-        metrics = {"sharpe": round(sharpe, 6), "max_drawdown": round(drawdown, 6), "turnover": 11.402113, "days": len(days),
-                   "by_symbol": {"AAPL": 0.1132, "IBM": 0.0412 if side == "recorded" or not drift else 0.0397}}  # fmt: skip
+        metrics = {
+            "sharpe": round(sharpe, 6),
+            "max_drawdown": round(drawdown, 6),
+            "turnover": 11.402113,
+            "days": len(days),
+            "by_symbol": {"AAPL": 0.1132, "IBM": 0.0412 if side == "recorded" or not drift else 0.0397},
+        }
         (folder / "metrics.json").write_text(json.dumps(metrics))
         (folder / "importance.json").write_text(json.dumps({"mom_252": 912, "vol_63": 641, "oil": 118}))
         (folder / "equity.png").write_bytes(_png(equity.tolist(), (30, 90, 160), (0.65, 1.55)))
@@ -302,8 +351,13 @@ def comparisons(
             differs = drift and path in {"out/model.txt", "out/metrics.json", "out/pnl.parquet", "out/equity.png"}
             log = path == "out/run.log"
             other = Finding(match=Match.DIFFERENT, comparator="bytes", summary="bytes differ", first="byte 9")
-            near = Finding(match=Match.EQUIVALENT, comparator="table", summary="3,970 of 13,076 cells differ, all within the tolerance",
-                           first="row 12, mom_21", measures=(Measure(name="largest absolute difference", value="8.9e-16"),))  # fmt: skip
+            near = Finding(
+                match=Match.EQUIVALENT,
+                comparator="table",
+                summary="3,970 of 13,076 cells differ, all within the tolerance",
+                first="row 12, mom_21",
+                measures=(Measure(name="largest absolute difference", value="8.9e-16"),),
+            )
             same = Finding(match=Match.IDENTICAL, comparator=out.judgement.comparator, summary="identical bytes")
             said = (
                 other
@@ -316,24 +370,49 @@ def comparisons(
             )
             recorded, replayed = paths.get(path, (None, None))
             content = hexes(f"replayed {path}") if said.match is not Match.IDENTICAL else out.artifact.digests
-            found.append(Comparison(step=step.name, path=path, mode=mode, finding=said, volatile=log, recorded=out.artifact.digests,
-                                    replayed=content, recorded_path=recorded, replayed_path=replayed))  # fmt: skip
+            found.append(
+                Comparison(
+                    step=step.name,
+                    path=path,
+                    mode=mode,
+                    finding=said,
+                    volatile=log,
+                    recorded=out.artifact.digests,
+                    replayed=content,
+                    recorded_path=recorded,
+                    replayed_path=replayed,
+                )
+            )
     return tuple(found)
 
 
 def executions(of: Recipe, mode: Mode = Mode.ISOLATED) -> tuple[Execution, ...]:
     return tuple(
-        Execution(step=s.name, mode=mode, ending=Ending.SUCCEEDED, exit_code=0, started="2026-03-01T10:20:30+00:00", seconds=1.4 + i,
-                  log=LOG, log_path=f".replay/replays/rp_01KJZ8T7M5X4Q2W9N6C3V1B0AH/{s.name}.log")
+        Execution(
+            step=s.name,
+            mode=mode,
+            ending=Ending.SUCCEEDED,
+            exit_code=0,
+            started="2026-03-01T10:20:30+00:00",
+            seconds=1.4 + i,
+            log=LOG,
+            log_path=f".replay/replays/rp_01KJZ8T7M5X4Q2W9N6C3V1B0AH/{s.name}.log",
+        )
         for i, s in enumerate(of.steps)
-    )  # fmt: skip
+    )
 
 
 DEVIATIONS = (
-    Deviation(facet="CPU model", recorded="Intel(R) Xeon(R) Platinum 8488C", actual="AMD EPYC 7R13",
-              consequence="instruction sets beyond AVX2 are switched off on both, so results should not depend on it"),
-    Deviation(facet="kernel", recorded="6.1.0-28-amd64", actual="6.8.0-1021-aws", consequence="no known effect on results"),
-)  # fmt: skip
+    Deviation(
+        facet="CPU model",
+        recorded="Intel(R) Xeon(R) Platinum 8488C",
+        actual="AMD EPYC 7R13",
+        consequence="instruction sets beyond AVX2 are switched off on both, so results should not depend on it",
+    ),
+    Deviation(
+        facet="kernel", recorded="6.1.0-28-amd64", actual="6.8.0-1021-aws", consequence="no known effect on results"
+    ),
+)
 GAPS = (
     Gap(
         item="${oc.env:WINDOW_END} has only a default",
@@ -354,12 +433,12 @@ def scenario(name: str, root: Path) -> tuple[ReplayResult, Recipe]:
     paths = write_files(root, drift=drift)
     judged, ran = comparisons(of, paths, drift=drift), executions(of)
     reasons = {
-        "reproduced": "All 7 judged outputs of 4 steps are byte for byte as recorded; 1 volatile output was not judged.",
+        "reproduced": "All 7 judged outputs of 4 steps are as recorded, byte for byte; 1 volatile one was not judged.",
         "diverged": "4 of 7 judged outputs differ from their record, and two unchanged replays agree with each other.",
         "failed": "The step train failed with exit code 1 when it was run from its recorded inputs.",
-        "not-self-reproducible": "Two unchanged replays differ from each other in 4 of 7 outputs, so no replay can confirm the record.",
+        "not-self-reproducible": "Two unchanged replays differ from each other in 4 of 7 outputs.",
         "not-replayable": "data/stocks.csv is in no source: the DVC remote and both caches were asked.",
-        "inconclusive": "The workflow ran, and no output was kept to compare with: it was recorded with --metadata-only.",
+        "inconclusive": "No output was kept to compare with: the run was recorded with --metadata-only.",
     }
     if drift:
         tail = [c for c in comparisons(of, paths, drift=True, mode=Mode.CHAINED) if c.step in {"train", "backtest"}]
@@ -368,9 +447,17 @@ def scenario(name: str, root: Path) -> tuple[ReplayResult, Recipe]:
             ran + tuple(e for e in executions(of, Mode.CHAINED) if e.step in {"train", "backtest"}),
         )
     if name == "failed":
-        bad = Execution(step="train", mode=Mode.ISOLATED, ending=Ending.EXITED, exit_code=1, started="2026-03-01T10:20:32+00:00", seconds=0.8,
-                        log=LOG.splitlines(keepends=True)[0] + TRACE, reason="It reads out/holidays.parquet, which is no declared input; only declared inputs are mounted.",
-                        log_path=ran[2].log_path)  # fmt: skip
+        bad = Execution(
+            step="train",
+            mode=Mode.ISOLATED,
+            ending=Ending.EXITED,
+            exit_code=1,
+            started="2026-03-01T10:20:32+00:00",
+            seconds=0.8,
+            log=LOG.splitlines(keepends=True)[0] + TRACE,
+            reason="It reads out/holidays.parquet, which is no declared input; only declared inputs are mounted.",
+            log_path=ran[2].log_path,
+        )
         judged, ran = judged[:2], (*ran[:2], bad)
     if name == "not-replayable":
         judged, ran = (), ()

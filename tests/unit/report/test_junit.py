@@ -15,7 +15,10 @@ def written(tmp_path: Path, *rows: CheckRow) -> ElementTree.Element:
 
 
 def test_only_reproduced_passes_and_an_error_is_no_failure(tmp_path: Path) -> None:
-    rows = [CheckRow(recipe=f"{v.value}.json", model_id=f"m-{v.value}:1", verdict=v, reason="why", seconds=1.5) for v in Verdict]
+    rows = [
+        CheckRow(recipe=f"{v.value}.json", model_id=f"m-{v.value}:1", verdict=v, reason="why", seconds=1.5)
+        for v in Verdict
+    ]
     rows.append(CheckRow(recipe="broken.json", reason="no Docker Engine answers", hint="start it"))
     root = written(tmp_path, *rows)
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("7", "5", "1")
@@ -31,7 +34,13 @@ def test_only_reproduced_passes_and_an_error_is_no_failure(tmp_path: Path) -> No
 
 
 def test_hostile_text_makes_valid_xml(tmp_path: Path) -> None:
-    row = CheckRow(recipe=HOSTILE, model_id=HOSTILE, verdict=Verdict.FAILED, reason=HOSTILE + "\x00\ufffe\udce9", log=HOSTILE + "\nlast")
+    row = CheckRow(
+        recipe=HOSTILE,
+        model_id=HOSTILE,
+        verdict=Verdict.FAILED,
+        reason=HOSTILE + "\x00\ufffe\udce9",
+        log=HOSTILE + "\nlast",
+    )
     root = written(tmp_path, row)
     case = next(root.iter("testcase"))
     assert "\\x1b[31mred" in (case.get("name") or "")

@@ -60,5 +60,6 @@ def test_the_first_divergence_names_step_output_inputs_size_and_place(tmp_path: 
     result, _ = scenario("diverged", tmp_path)
     assert result.first_divergence
     assert standing.divergence(result.first_divergence) == (
-        "step train, run from its recorded inputs, made out/model.txt different: 212 of 3,406 lines differ; first at line 17"
+        "step train, run from its recorded inputs, made out/model.txt different: "
+        "212 of 3,406 lines differ; first at line 17"
     )

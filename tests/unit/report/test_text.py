@@ -58,8 +58,14 @@ def plan(of: Recipe) -> Plan:
 def test_the_verdict_comes_first_in_words_and_with_a_mark(name: str, tmp_path: Path) -> None:
     result, of = scenario(name, tmp_path)
     text = shown(result, of)
-    marks = {"reproduced": "✓ reproduced", "diverged": "✗ diverged", "failed": "! failed", "not-replayable": "∅ not replayable",
-             "not-self-reproducible": "↯ not self-reproducible", "inconclusive": "? inconclusive"}  # fmt: skip
+    marks = {
+        "reproduced": "✓ reproduced",
+        "diverged": "✗ diverged",
+        "failed": "! failed",
+        "not-replayable": "∅ not replayable",
+        "not-self-reproducible": "↯ not self-reproducible",
+        "inconclusive": "? inconclusive",
+    }
     assert text.split("\n")[0].rstrip() == f"momentum:1  {marks[name]}"
     assert "not claimed" in text
     assert "\x1b" not in text
@@ -128,9 +134,19 @@ def test_an_ascii_terminal_gets_ascii(tmp_path: Path) -> None:
 def test_a_plan_names_sources_sizes_gaps_and_what_cannot_be_restored() -> None:
     view = Screen(width=140)
     render_plan(plan(recipe(gaps=GAPS)), view.console)
-    for part in ("grade B: the environment must be rebuilt", "rebuilt from base and lock: the image is gone", "2.0 KiB; 1 thing missing",
-                 "∅ missing", "↓ to fetch", "unknown", "s3://bucket/dvc", "train  2 inputs, 2 outputs", "    python src/train.py",
-                 "CPU: recorded AVX-512, here AVX2; bits may differ", "Nothing was fetched, built or run."):  # fmt: skip
+    for part in (
+        "grade B: the environment must be rebuilt",
+        "rebuilt from base and lock: the image is gone",
+        "2.0 KiB; 1 thing missing",
+        "∅ missing",
+        "↓ to fetch",
+        "unknown",
+        "s3://bucket/dvc",
+        "train  2 inputs, 2 outputs",
+        "    python src/train.py",
+        "CPU: recorded AVX-512, here AVX2; bits may differ",
+        "Nothing was fetched, built or run.",
+    ):
         assert part in view.text, part
 
 
@@ -149,19 +165,34 @@ def test_a_recipe_shows_what_is_pinned_and_what_is_not() -> None:
     of = recipe(gaps=GAPS)
     view = Screen(width=160)
     render_recipe(of, view.console)
-    for part in (of.recipe_id, of.code.commit, of.environment.image.config, "seed = 7 (config: seed)", "torch.manual_seed",
-                 "seed=7 model=lightgbm", "volatile, not judged (holds times of day)", "openblas 0.3.30 Haswell x 2",
-                 "features: ${oc.env:WINDOW_END} has only a default"):  # fmt: skip
+    for part in (
+        of.recipe_id,
+        of.code.commit,
+        of.environment.image.config,
+        "seed = 7 (config: seed)",
+        "torch.manual_seed",
+        "seed=7 model=lightgbm",
+        "volatile, not judged (holds times of day)",
+        "openblas 0.3.30 Haswell x 2",
+        "features: ${oc.env:WINDOW_END} has only a default",
+    ):
         assert part in view.text, part
 
 
 def test_models_that_were_never_replayed_are_called_so() -> None:
     view = Screen(width=120)
     rows = [
-        ModelRow(model_id="momentum:1", recorded="2026-03-01T10:20:30Z", commit="a" * 40, grade=Grade.A, verdict=Verdict.DIVERGED,
-                 replayed="2026-03-02T00:00:00Z", aliases=("prod",)),
+        ModelRow(
+            model_id="momentum:1",
+            recorded="2026-03-01T10:20:30Z",
+            commit="a" * 40,
+            grade=Grade.A,
+            verdict=Verdict.DIVERGED,
+            replayed="2026-03-02T00:00:00Z",
+            aliases=("prod",),
+        ),
         ModelRow(model_id="momentum:2", recorded="", commit=""),
-    ]  # fmt: skip
+    ]
     render_models(rows, view.console)
     assert "momentum:1 @prod" in view.text
     assert "✗ diverged" in view.text
@@ -177,7 +208,13 @@ def test_a_check_is_one_line_whatever_happened() -> None:
     view = Screen(width=60)
     rows = [
         CheckRow(recipe="recipes/m/1.json", model_id="m:1", verdict=Verdict.REPRODUCED, reason="all", seconds=2.5),
-        CheckRow(recipe="recipes/m/2.json", model_id="m:2", verdict=Verdict.DIVERGED, reason="1 of 7 differs " * 10, seconds=61),
+        CheckRow(
+            recipe="recipes/m/2.json",
+            model_id="m:2",
+            verdict=Verdict.DIVERGED,
+            reason="1 of 7 differs " * 10,
+            seconds=61,
+        ),
         CheckRow(recipe="recipes/m/3.json", reason="no Docker Engine answers\nat all", hint="start it"),
     ]
     for row in rows:

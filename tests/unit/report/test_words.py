@@ -20,7 +20,8 @@ def test_every_state_has_a_mark_and_a_word_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1,023 B"), (1024, "1.0 KiB"), (3 << 29, "1.5 GiB"), (5 << 50, "5,120.0 TiB")]
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1,023 B"), (1024, "1.0 KiB"), (3 << 29, "1.5 GiB"), (5 << 50, "5,120.0 TiB")],
 )
 def test_size(count: int, text: str) -> None:
     assert words.size(count) == text
@@ -28,7 +29,14 @@ def test_size(count: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.42, "0.42 s"), (12.34, "12.3 s"), (185, "3 min 5 s"), (7440, "2 h 4 min"), (float("nan"), "unknown"), (float("inf"), "unknown")],
+    [
+        (0.42, "0.42 s"),
+        (12.34, "12.3 s"),
+        (185, "3 min 5 s"),
+        (7440, "2 h 4 min"),
+        (float("nan"), "unknown"),
+        (float("inf"), "unknown"),
+    ],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text

@@ -31,7 +31,7 @@ def plot(book: pd.DataFrame) -> Figure:
     return figure
 
 
-@hydra.main(config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(cfg: DictConfig) -> None:
     table = pd.read_parquet("out/features.parquet").drop(columns="target")
     scores = forecast(holdout_rows(table, cfg.window.test_months))

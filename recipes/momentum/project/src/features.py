@@ -22,7 +22,7 @@ def build(returns: pd.DataFrame, cfg: DictConfig) -> pd.DataFrame:
     return table.rename_axis(["Date", "Ticker"]).dropna(subset=[c for c in columns if c != "target"])
 
 
-@hydra.main(config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(cfg: DictConfig) -> None:
     table = build(pd.read_parquet("out/returns.parquet"), cfg.features)
     table.to_parquet("out/features.parquet")

@@ -26,7 +26,7 @@ def log_returns(stocks: pd.DataFrame, oil: pd.Series) -> pd.DataFrame:
     return np.log(prices).diff().iloc[1:]
 
 
-@hydra.main(config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(cfg: DictConfig) -> None:
     stocks = read_stocks("data/stocks.csv", list(cfg.window.tickers)).loc[cfg.window.start :]
     returns = log_returns(stocks, read_oil("data/wti.csv"))

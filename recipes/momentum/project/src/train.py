@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from split import training_rows
 
 
-@hydra.main(config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(cfg: DictConfig) -> None:
     table = pd.read_parquet("out/features.parquet")
     rows = training_rows(table, cfg.window.test_months, cfg.features.horizon)
