@@ -14,8 +14,8 @@ from replay import recording
 from replay.identity import ModelId, ulid
 from replay.outcome import Match, Mode, ReplayResult
 from replay.recipe import Recipe, Step
-from replay.recording import Ground, RecordRequest
-from replay.replaying import Repeat, Replaying, Round, Wishes, downstream, judgements_of, selected
+from replay.recording import RecordRequest
+from replay.replaying import Repeat, Replaying, Round, Wishes, judgements_of, selected
 from replay.results import EVIDENCE_LOST, Begun, keep_result, not_replayable, result_of
 from replay.session import Session
 from replay.workspace import Workspace, sweep_workspaces
@@ -46,11 +46,11 @@ def record(request: RecordRequest, session: Session) -> Recorded:
     tree = WorkTree(Path.cwd())
     plan = recording.plan_of(request, tree.root / tree.directory)
     code = recording.code_of(tree, plan, request, session)
+    executor = session.executor()
     sweep_workspaces(session)
     with Workspace(session, f"record-{ulid()}", code) as workspace:
         workspace.write_code()
         project = recording.project_of(workspace.code)
-        executor = session.executor()
         executor.sweep()
         with executor.cancellation.trap():
             environment = prepare_for_record(
@@ -101,9 +101,9 @@ def replay(recipe: Recipe, session: Session, wishes: Wishes | None = None) -> Re
     wishes = wishes or Wishes()
     steps, judgements = selected(recipe, wishes.from_step), judgements_of(recipe, session)
     begun = Begun.now(f"rp_{ulid()}")
+    executor = session.executor()
     sweep_workspaces(session)
     with Workspace(session, begun.replay_id, recipe.code, keep=wishes.keep) as workspace:
-        executor = session.executor()
         one = Replaying(recipe, session, workspace, executor, judgements)
         with executor.cancellation.trap():
             try:
@@ -122,13 +122,14 @@ def run_rounds(one: Replaying, steps: list[Step], wishes: Wishes) -> list[Round]
     """Isolated: each step from its recorded inputs; then the chain from whatever is not identical on, end to end."""
     if wishes.mode == Mode.CHAINED:
         return [one.run_round(steps, one.chained_inputs({}), Mode.CHAINED, "chained")]
+    from replay.compare.chain import steps_to_chain
+
     ready = one.ready(steps)
     isolated = one.run_round(ready, one.recorded_inputs, Mode.ISOLATED, "isolated")
     if isolated.failed:
         return [isolated]
-    unready = {step.name for step in steps} - {step.name for step in ready}
-    broken = isolated.steps_with(Match.DIFFERENT, Match.MISSING, Match.EQUIVALENT)
-    names = unready | {step.name for step in downstream(one.recipe, broken | unready)}
+    replayed = msgspec.structs.replace(one.recipe, steps=tuple(steps))
+    names = {step.name for step in steps if step not in ready} | set(steps_to_chain(replayed, isolated.comparisons))
     rest = [step for step in steps if step.name in names]
     if not rest:
         return [isolated]
@@ -138,7 +139,7 @@ def run_rounds(one: Replaying, steps: list[Step], wishes: Wishes) -> list[Round]
 
 
 def run_again(one: Replaying, rounds: list[Round], wishes: Wishes) -> list[Repeat]:
-    """Unchanged further runs: of everything when asked for, else of the steps that differ, to tell chance from change."""
+    """Run again unchanged: everything when asked for, else the steps that differ, to tell chance from change."""
     repeats: list[Repeat] = []
     earlier = {path: place for done in rounds for path, place in done.files.items()}
     for done in rounds:
@@ -150,7 +151,7 @@ def run_again(one: Replaying, rounds: list[Round], wishes: Wishes) -> list[Repea
             continue
         same = one.recorded_inputs if mode is Mode.ISOLATED else one.unchanged_inputs(earlier)
         for number in range(2, max(2, wishes.repeat) + 1):
-            second = one.run_round(steps, same, mode, f"{mode.value}-{number}", again=True)
+            second = one.run_round(steps, same, mode, f"{mode.value}-{number}")
             repeats.append(Repeat(round=second, comparisons=one.repeat(done, second, mode)))
     return repeats
 

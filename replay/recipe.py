@@ -48,7 +48,7 @@ class Image(_Part, frozen=True, kw_only=True):
 
 
 class Package(_Part, frozen=True, kw_only=True):
-    """One installed package; ``system`` is ``deb`` or ``python``."""
+    """One installed package; ``system`` is ``deb``, ``apk``, ``conda`` or ``python``."""
 
     system: str
     name: str

@@ -1,11 +1,10 @@
-"""One recording: what is run, in which environment, from which inputs, and what came out. ``engine.record`` tells it."""
+"""One recording: what is run, in which environment, from which inputs, what came out. ``engine.record`` tells it."""
 
 from __future__ import annotations
 
 import getpass
 import os
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -353,6 +352,8 @@ def recorded_of(
     ground: Ground, ran: list[Ran], environment: Environment, machine: Machine, *, archived: bool
 ) -> Recorded:
     """Everything of this recording as one value, ready for the lineage."""
+    from importlib.metadata import version
+
     return Recorded(
         execution=new_execution(),
         name=ground.plan.model_name,

@@ -187,8 +187,9 @@ class Replaying:
             except FetchError as error:
                 self.record.absent[artifact.path] = str(error)
 
-    def run_round(self, steps: Collection[Step], inputs: Callable[[Step, Round], dict[str, Path]], mode: Mode, label: str, *,
-                  again: bool = False) -> Round:  # fmt: skip
+    def run_round(
+        self, steps: Collection[Step], inputs: Callable[[Step, Round], dict[str, Path]], mode: Mode, label: str
+    ) -> Round:
         """Run steps (in parallel where their order does not matter) and compare what they made with the record."""
         from replay.execute.schedule import run_all
 
@@ -225,8 +226,17 @@ class Replaying:
         progress = self.session.progress
         task = f"replay {step.name}" + (f" ({label.removesuffix('-' + step.name)})" if label[:8] != "isolated" else "")
         progress.started(task)
-        result = self.workspace.run(self.executor, step, self.image, inputs, step.outputs, exclude=self.produced, mode=mode,
-                                    environment=self.environment, label=label)  # fmt: skip
+        result = self.workspace.run(
+            self.executor,
+            step,
+            self.image,
+            inputs,
+            step.outputs,
+            exclude=self.produced,
+            mode=mode,
+            environment=self.environment,
+            label=label,
+        )
         done.executions[step.name] = result.execution
         done.notes += [f"{step.name}: {note}" for note in result.notes]
         if result.execution.ending is not Ending.SUCCEEDED:

@@ -13,7 +13,7 @@ from replay.config import Settings
 from replay.config import load as load_settings
 from replay.errors import SourceNotFoundError, UsageError
 from replay.progress import Progress
-from replay.recipe import Code, Recipe
+from replay.recipe import Code
 from replay.store import fsops
 from replay.store.database import Store
 
@@ -38,8 +38,12 @@ class Session:
         self._closing.enter_context(store)
 
     @classmethod
-    def open(cls, start: Path, *, overrides: Sequence[str], progress: Progress, create: bool) -> Self:
+    def open(
+        cls, start: Path, *, overrides: Sequence[str], progress: Progress, create: bool, in_repository: bool = False
+    ) -> Self:
         """Find the store from ``start`` upwards; with ``create`` make one at the repository's root when there is none.
+
+        Without a repository it is made in ``start``, unless ``in_repository`` forbids that.
 
         Raises:
             UsageError: There is no store (without ``create``), or no Git repository to make one in.
@@ -52,7 +56,12 @@ class Session:
             raise UsageError(
                 f"no .replay store in {start} or above", hint="record a model first: `replay record --help`"
             )
-        root = git_root(start) or start
+        root = git_root(start)
+        if root is None and in_repository:
+            raise UsageError(
+                f"{start} is not a git repository, and lies in none", hint="`git init` and commit the workflow"
+            )
+        root = root or start
         return cls(root, Store.open(root / ".replay", create=True), settings, progress)
 
     def __enter__(self) -> Self:
@@ -62,17 +71,6 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.close()
-
-    def load(self, path: Path) -> Recipe:
-        """Read a recipe file; where this store knows the model version too, both must say the same.
-
-        Raises:
-            RecipeFormatError: It is no recipe.
-            StoreCorruptError: It was changed after it was frozen.
-        """
-        from replay.freeze import load_recipe
-
-        return load_recipe(path)
 
     @cached_property
     def docker(self) -> DockerClient:

@@ -1,4 +1,4 @@
-"""The folder that one record or replay works in: code tree, inputs, steps' trees, evidence. Removed when all went well."""
+"""The folder of one record or replay: code tree, inputs, steps' trees, evidence. Removed when all went well."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -96,16 +95,19 @@ def replay(directory: str | None) -> None:
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    from replay.cli.common import exit_code_of
-
-    sys.exit(_run(exit_code_of))
+    sys.exit(_run())
 
 
-def _run(exit_code_of: Any) -> int:
+def _run() -> int:
+    words = sys.argv[1:]
+    if words and words[0].partition("=")[0] == "--recipe":  # a recipe file stands for its model id
+        words = ["run", *words]
     try:
-        result = replay.main(standalone_mode=False)
+        result = replay.main(words, prog_name="replay", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except BaseException as error:
-        return int(exit_code_of(error))
+        from replay.cli.common import exit_code_of
+
+        return exit_code_of(error)
     return result if isinstance(result, int) else 0

@@ -64,11 +64,12 @@ def _check(path: Path, session: Any) -> tuple[Any, int]:
     import time
 
     from replay import engine
+    from replay.freeze import load_recipe
     from replay.report.junit import CheckRow
 
     begun = time.monotonic()
     try:
-        recipe = session.load(path)
+        recipe = load_recipe(path)
         result = engine.replay(recipe, session, engine.Wishes())
     except InterruptedReplayError:
         raise

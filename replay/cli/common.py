@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from replay import errors
-from replay.outcome import Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 EXIT_OF_VERDICT = {
-    Verdict.REPRODUCED: 0,
-    Verdict.DIVERGED: 1,
-    Verdict.NOT_SELF_REPRODUCIBLE: 1,
-    Verdict.INCONCLUSIVE: 1,
-    Verdict.NOT_REPLAYABLE: 3,
-    Verdict.FAILED: 5,
+    "reproduced": 0,
+    "diverged": 1,
+    "not-self-reproducible": 1,
+    "inconclusive": 1,
+    "not-replayable": 3,
+    "failed": 5,
 }
+"""By the verdicts' text, so that ``--help`` need not import the nouns."""
 _EXIT_OF_ERROR: tuple[tuple[type[errors.ReplayError], int], ...] = (
     (errors.UsageError, 2),
     (errors.PolicyError, 6),
@@ -49,6 +49,9 @@ _EXIT_OF_ERROR: tuple[tuple[type[errors.ReplayError], int], ...] = (
 )
 SEVERITY = (0, 1, 4, 5, 3, 6, 2, 143, 130)
 """Exit codes from mild to grave, for commands that answer for several models."""
+
+PIPE_WIDTH = 132
+"""Columns where no terminal says how many it has: a digest fits into a line."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -75,7 +78,7 @@ def exit_code_of(error: BaseException) -> int:
         _say("error", str(error), error.hint)
         _show_log(error)
         return code_of(error)
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     if isinstance(error, OSError):
@@ -154,7 +157,8 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     file = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, soft_wrap=not file.isatty())
+    width = None if file.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=not file.isatty(), width=width)
 
 
 def write_json(data: bytes) -> None:

@@ -30,7 +30,7 @@ _AUTHOR = {"NAME": "replay demo", "EMAIL": "demo@localhost"}
     "--layout-only", is_flag=True, help="Only lay out the repository of version 1; record and replay nothing."
 )
 def command(directory: Path, layout_only: bool) -> int:
-    """Lay out a momentum model in DIRECTORY (Git and DVC), record three versions, replay one, diff two.
+    r"""Lay out a momentum model in DIRECTORY (Git and DVC), record three versions, replay one, diff two.
 
     \b
     momentum:1   baseline
@@ -173,7 +173,7 @@ def _until(data: bytes, source: dict[str, str], last: str) -> bytes:
     limit = datetime.fromisoformat(last)
     header, *rows = data.decode().splitlines(keepends=True)
     column = next(csv.reader(io.StringIO(header))).index(source["column"])
-    kept = [row for row in rows if datetime.strptime(_cell(row, column), source["format"]) <= limit]  # noqa: DTZ007
+    kept = [row for row in rows if datetime.strptime(_cell(row, column), source["format"]) <= limit]
     return "".join([header, *kept]).encode()
 
 

@@ -18,8 +18,6 @@ def command(a: str, b: str, as_json: bool) -> int:
 
     Exits like diff(1): 0 when the recipes say the same, 1 when they differ, 2 and more for trouble.
     """
-    import msgspec
-
     from replay import inspecting
     from replay.progress import Silent
     from replay.session import Session
@@ -28,7 +26,9 @@ def command(a: str, b: str, as_json: bool) -> int:
         one, other = (inspecting.recipe_or_file(text, session) for text in (a, b))
         found = inspecting.diff(one, other, session)
     if as_json:
-        write_json(msgspec.json.encode(found))
+        from replay.diff.machine import to_json
+
+        write_json(to_json(found))
     else:
         from replay.diff.text import render_diff
 

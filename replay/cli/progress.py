@@ -47,8 +47,7 @@ class Lines:
 
     def finished(self, task: str, note: str = "") -> None:
         """Say what came out, and how long it took."""
-        seconds = time.monotonic() - self._begun.pop(task, time.monotonic())
-        self._line(f"✓ {task}{': ' + note if note else ''} ({seconds:.1f} s)")
+        self._line(f"✓ {task}{': ' + note if note else ''}{_since(self._begun.pop(task, None))}")
 
     def _line(self, text: str) -> None:
         with self._lock:
@@ -85,12 +84,14 @@ class Live:
         """Replace the spinner by a line."""
         with self._lock:
             known = self._tasks.pop(task, None)
-            seconds = time.monotonic() - self._begun.pop(task, time.monotonic())
+            since = _since(self._begun.pop(task, None))
         if known is not None:
             self._bars.remove_task(known)
-        self._bars.console.print(
-            f"✓ {printable(task)}{': ' + printable(note) if note else ''} ({seconds:.1f} s)", markup=False
-        )
+        self._bars.console.print(f"✓ {printable(task)}{': ' + printable(note) if note else ''}{since}", markup=False)
+
+
+def _since(begun: float | None) -> str:
+    return "" if begun is None else f" ({time.monotonic() - begun:.1f} s)"
 
 
 @contextlib.contextmanager

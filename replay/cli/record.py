@@ -54,7 +54,9 @@ def command(cmd: tuple[str, ...], **options: Any) -> int:
     with (
         terminable(),
         watching(options["verbosity"]) as progress,
-        Session.open(Path.cwd(), overrides=options["overrides"], progress=progress, create=True) as session,
+        Session.open(
+            Path.cwd(), overrides=options["overrides"], progress=progress, create=True, in_repository=True
+        ) as session,
     ):
         recorded = engine.record(request, session)
         certificate = engine.certify(recorded, session) if options["certify"] else None

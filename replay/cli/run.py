@@ -36,11 +36,13 @@ def command(model_id: str | None, recipe_file: Path | None, plan: bool, **option
     Exits with 0 only when everything compared is reproduced; see `replay --help` for the exit codes.
     """
     from replay import engine, inspecting
+    from replay.freeze import load_recipe
     from replay.session import Session
 
     if (model_id is None) == (recipe_file is None):
         raise click.UsageError("expected a MODEL-ID or --recipe FILE, and not both")
     choices = list(options["overrides"]) + (["fetch.offline=true"] if options["offline"] else [])
+    given = load_recipe(recipe_file) if recipe_file else None
     with (
         terminable(),
         watching(options["verbosity"]) as progress,
@@ -48,7 +50,7 @@ def command(model_id: str | None, recipe_file: Path | None, plan: bool, **option
             Path.cwd(), overrides=choices, progress=progress, create=recipe_file is not None and not plan
         ) as session,
     ):
-        recipe = session.load(recipe_file) if recipe_file else engine.recipe_of(str(model_id), session)
+        recipe = given or engine.recipe_of(str(model_id), session)
         if plan:
             return _show_plan(inspecting.plan(recipe, session, options["mode"]), options["as_json"])
         wishes = engine.Wishes(

@@ -13,7 +13,13 @@ def command(name: str) -> int:
     """Print the JSON Schema of NAME."""
     import json
 
-    from replay.report.machine import schema
+    if name == "diff":
+        from replay.diff.machine import schema as diff_schema
 
-    write_json(json.dumps(schema(name), indent=2, sort_keys=True).encode())
+        found = diff_schema()
+    else:
+        from replay.report.machine import schema
+
+        found = schema(name)
+    write_json(json.dumps(found, indent=2, sort_keys=True).encode())
     return 0

@@ -9,8 +9,7 @@ from replay.diff.tree import Change, CodeDiff, CodeHistory, ConfigChange, DataCh
 from replay.identity import sha256_hex
 from replay.recipe import Artifact, Code, ConfigSnapshot, Environment, Image, Output, Recipe, Step, Storage
 from replay.report.standing import tolerance_text
-from replay.report.text_recipe import command_text
-from replay.report.words import duration, size
+from replay.report.words import command_text, duration, size
 
 
 def changes(a: Mapping[str, str | None], b: Mapping[str, str | None]) -> tuple[Change, ...]:
@@ -121,13 +120,17 @@ def commands(a: Recipe, b: Recipe) -> tuple[Change, ...]:
     return changes(*(_facets(r) for r in (a, b)))
 
 
+_FOLLOW_FROM_COMMIT = {"SOURCE_DATE_EPOCH"}
+"""Variables that the determinism profile takes from the commit: no difference of their own."""
+
+
 def _facets(recipe: Recipe) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for step in recipe.steps:
         limits = step.resources
         found[f"{step.name}: command"] = command_text(step.command)
         found[f"{step.name}: directory"] = step.directory or None
-        found |= {f"{step.name}: ${name}": value for name, value in step.environment.items()}
+        found |= {f"{step.name}: ${k}": v for k, v in step.environment.items() if k not in _FOLLOW_FROM_COMMIT}
         found[f"{step.name}: CPUs"] = str(limits.cpus)
         found[f"{step.name}: memory"] = size(limits.memory_bytes)
         found[f"{step.name}: time limit"] = duration(limits.timeout_seconds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from replay.report.metrics import MetricRow
@@ -44,7 +46,7 @@ class FileChange(_Part, frozen=True, kw_only=True):
 
     path: str
     status: str
-    """``added``, ``removed``, ``modified`` or ``renamed``."""
+    """``added``, ``removed``, ``modified`` or ``retyped`` (a file became a link, say)."""
     added: int | None = None
     """Lines, when counted."""
     removed: int | None = None
@@ -56,6 +58,17 @@ class CodeHistory(_Part, frozen=True, kw_only=True):
     commits: tuple[Commit, ...] = ()
     files: tuple[FileChange, ...] = ()
     direct: bool = True
+
+
+_STATUS = {"A": "added", "D": "removed", "M": "modified", "T": "retyped"}
+
+
+def history(commits: Iterable[tuple[str, str]], files: Iterable[tuple[str, str]]) -> CodeHistory:
+    """A history from Git's own words: (id, subject) of each commit, (status letter, path) of each file."""
+    return CodeHistory(
+        commits=tuple(Commit(id=id_, subject=subject) for id_, subject in commits),
+        files=tuple(FileChange(path=path, status=_STATUS.get(letter, letter)) for letter, path in files),
+    )
 
 
 class CodeDiff(_Part, frozen=True, kw_only=True):

@@ -109,7 +109,7 @@ class LogSink:
             self._progress.advanced(self._task, escape(lines[-1])[:_MAX_LINE])
 
     def _write(self, lines: list[str]) -> None:
-        self._lines.extend(line[-_MAX_LINE:] for line in lines[-TAIL_LINES:])
+        self._lines.extend(lines[-TAIL_LINES:])
         data = "".join(lines).encode()
         if self._dropped or self._written + len(data) > self._limit:
             self._dropped += len(data)

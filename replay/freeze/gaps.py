@@ -72,7 +72,7 @@ def _step_gaps(step: Step) -> Iterable[Gap]:
             yield Gap(
                 item=output.artifact.path,
                 step=step.name,
-                consequence="only its digests were kept: a difference can be seen but not sized, a tolerance not applied",
+                consequence="only its digests were kept: a difference can be seen, not sized, and no tolerance applied",
             )
 
 

@@ -14,6 +14,7 @@ from replay.rebuild.archive import Blobs, archived, load_image
 from replay.rebuild.base import obtain_base, obtain_recorded_base, package_deviations, pull, pull_recorded
 from replay.rebuild.bootstrap import TASK as BASE
 from replay.rebuild.dockerfile import build_dockerfile
+from replay.rebuild.glance import LOCAL
 from replay.rebuild.images import describe_image, find_local, inspect
 from replay.rebuild.interface import EnvironmentSettings, Prepared, check_settings
 from replay.rebuild.inventory import inventory
@@ -174,7 +175,7 @@ def prepare_for_replay(
     image = environment.image
     reference = find_local(client, image)
     if reference is not None:
-        return Prepared(image=image, reference=reference, how="local by digest")
+        return Prepared(image=image, reference=reference, how=LOCAL)
     if not offline and pull_recorded(client, image, progress):
         return Prepared(image=image, reference=find_local(client, image) or image.config, how="pulled by digest")
     if archived(image, blobs):
@@ -267,7 +268,7 @@ def locate(client: DockerClient | None, environment: Environment, blobs: Blobs) 
     """
     image = environment.image
     if client is not None and find_local(client, image) is not None:
-        return "local by digest"
+        return LOCAL
     if archived(image, blobs):
         return "archive"
     if image.repo_digests:

@@ -86,7 +86,8 @@ def start_engine(
     Args:
         progress: Told what happens.
         system: The machine.
-        arguments: Extra arguments of dockerd, for an engine beside the machine's own.
+        arguments: Extra arguments of dockerd, for an engine beside the machine's own; never ``--bridge=none``:
+            dockerd then removes the ``docker0`` of the other one.
         at: The address at which the engine shall answer, when ``arguments`` name another than the default.
         log: Where a dockerd that is started here writes.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from replay.outcome import ReplayResult
 from replay.recipe import Artifact, ConfigSnapshot, Machine, PathKind, Recipe, Step, Storage
-from replay.report.words import plural, size
+from replay.report.words import GRADES, plural, size
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -83,8 +83,6 @@ def groups(result: ReplayResult, recipe: Recipe) -> tuple[Group, ...]:
 
 
 def _identity(recipe: Recipe) -> Group:
-    from replay.report.text_recipe import GRADES
-
     return Group(
         "Model and recipe",
         (
@@ -134,8 +132,8 @@ def _environment(result: ReplayResult, recipe: Recipe) -> Group:
     python = sum(p.system == "python" for p in environment.packages)
     system = len(environment.packages) - python
     inventory = f"{python} of Python, {system} of the system" if environment.packages else None
-    digest, _, how = result.image.partition(", ")
-    facts += [_one("packages", inventory), _one("image of this replay", digest, "digest", how)]
+    digest, _, how = result.image.replace(",", " ").partition(" ")
+    facts += [_one("packages", inventory), _one("image of this replay", digest, "digest", how.strip())]
     return Group("Environment", tuple(facts))
 
 

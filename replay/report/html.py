@@ -23,7 +23,6 @@ from replay.report.pictures import Picture, compare_pictures
 from replay.report.series import MAX_BYTES as SERIES_BYTES
 from replay.report.series import SUFFIXES as TABLES
 from replay.report.series import read_series
-from replay.report.text_recipe import GRADES, command_text
 
 if TYPE_CHECKING:
     import jinja2
@@ -56,6 +55,7 @@ class Charts(msgspec.Struct, frozen=True):
     comparison: Comparison
     charts: tuple[Chart, ...]
     columns: int
+    differing: int
     why: str
 
 
@@ -98,7 +98,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "size": words.size, "duration": words.duration, "utc": words.utc, "plural": words.plural, "signed": signed,
-        "percent": percent, "elide": elide, "command": command_text, "breakable": breakable,
+        "percent": percent, "elide": elide, "command": words.command_text, "breakable": breakable,
     }  # fmt: skip
     return environment
 
@@ -142,7 +142,7 @@ def _context(result: ReplayResult, recipe: Recipe) -> dict[str, Any]:
     charts, pictures = _charts(result, comparisons), _pictures(result, comparisons)
     return {
         "result": result, "recipe": recipe, "tool": tool, "says": says, "not_says": not_says,
-        "grade_words": GRADES[recipe.grade],
+        "grade_words": words.GRADES[recipe.grade],
         "verdict": words.VERDICTS[result.verdict], "matches": words.MATCHES, "next_why": why, "next_command": command,
         "rows": [_row(recipe, c) for c in comparisons], "flow": flow(result, recipe), "modes": standing.modes(result),
         "tally": standing.tally(result.comparisons), "counts": _counts(result), "unjudged": _unjudged(result, recipe),
@@ -219,10 +219,11 @@ def _charts(result: ReplayResult, comparisons: list[Comparison]) -> list[Charts]
     for comparison in _figures(comparisons, TABLES):
         recorded, replayed = pair = read_pair(result, comparison, SERIES_BYTES)
         if recorded.data is None or replayed.data is None:
-            found.append(Charts(comparison, (), 0, pair.why))
+            found.append(Charts(comparison, (), 0, 0, pair.why))
             continue
         series = read_series(recorded.data, replayed.data, _suffix(comparison))
-        found.append(Charts(comparison, tuple(chart(s) for s in series.series), series.columns, series.why))
+        drawn = tuple(chart(one) for one in series.series)
+        found.append(Charts(comparison, drawn, series.columns, series.differing, series.why))
     return found
 
 

@@ -10,13 +10,13 @@ import msgspec
 from replay.errors import UsageError
 from replay.outcome import RESULT_SCHEMA, ReplayResult
 from replay.recipe import SCHEMA as RECIPE_SCHEMA
-from replay.recipe import Recipe
+from replay.recipe import Recipe, RecipeFile
 from replay.report.clean import HOSTILE
 from replay.report.plan import PLAN_SCHEMA, Plan
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _PUBLISHED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
-    "recipe": (Recipe, RECIPE_SCHEMA, "A frozen recipe of a model version"),
+    "recipe": (RecipeFile, RECIPE_SCHEMA, "A frozen recipe of a model version"),
     "result": (ReplayResult, RESULT_SCHEMA, "The result of one replay"),
     "plan": (Plan, PLAN_SCHEMA, "What a replay would do"),
 }
@@ -69,5 +69,6 @@ def schema(name: str) -> dict[str, Any]:
 def schema_of(kind: type[msgspec.Struct], version: str, title: str) -> dict[str, Any]:
     """The JSON Schema of one of the package's values; ``version`` is its ``schema_version``, e.g. ``replay.plan/1``."""
     body = msgspec.json.schema(kind)
-    body["$defs"][kind.__name__]["properties"]["schema_version"] = {"const": version, "default": version}
+    versioned = Recipe if kind is RecipeFile else kind
+    body["$defs"][versioned.__name__]["properties"]["schema_version"] = {"const": version, "default": version}
     return {"$schema": DRAFT, "$id": f"urn:{version.replace('/', ':').replace('.', ':')}", "title": title, **body}

@@ -64,11 +64,13 @@ class SeriesSet(msgspec.Struct, frozen=True):
     series: tuple[Series, ...] = ()
     columns: int = 0
     """How many numeric columns both tables have."""
+    differing: int = 0
+    """In how many of them a value differs at a common point."""
     why: str = ""
 
 
 def read_series(recorded: bytes, replayed: bytes, suffix: str, limit: int = 2) -> SeriesSet:
-    """The ``limit`` columns that differ most, relative to their range; the first ones when nothing differs.
+    """The ``limit`` columns that differ most, relative to their range; the first one alone when nothing differs.
 
     A table counts as a time series when a date, a time, or an index column strictly increases in it on both sides.
     """
@@ -87,7 +89,8 @@ def read_series(recorded: bytes, replayed: bytes, suffix: str, limit: int = 2) -
     names = [name for name in _numeric(tables[0]) if name != axis and name in _numeric(tables[1])]
     found = [_series(name, axis, tables, (sides[0], sides[1])) for name in names]
     ranked = sorted(found, key=_weight, reverse=True)
-    return SeriesSet(series=tuple(ranked[:limit]), columns=len(names))
+    differing = sum(series.differing > 0 for series in found)
+    return SeriesSet(series=tuple(ranked[: min(limit, max(1, differing))]), columns=len(names), differing=differing)
 
 
 def _read(data: bytes, suffix: str) -> pa.Table:

@@ -13,18 +13,11 @@ from replay.report.ink import Ink
 from replay.report.plan import Availability, Plan
 from replay.report.standing import tolerance_text
 from replay.report.text import render_deviations, render_gaps
-from replay.report.words import VERDICTS, Badge, plural, size, utc
+from replay.report.words import GRADES, VERDICTS, Badge, command_text, plural, size, utc
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
-
-GRADES = {
-    Grade.A: "everything is pinned and hashed",
-    Grade.B: "the environment must be rebuilt",
-    Grade.C: "code and data only",
-    Grade.D: "not replayable",
-}
 
 AVAILABLE = {
     Availability.HERE: Badge("✓", "ok", "here", "ok"),
@@ -107,15 +100,6 @@ def _plan_steps(ink: Ink, plan: Plan) -> None:
         ink.bullet(ink.text(step.name, "bold"), f"  {plural(step.inputs, 'input')}, {plural(step.outputs, 'output')}")
         for line in command_text(step.command).split("\n"):
             ink.whole(line, indent=4)
-
-
-def command_text(command: Sequence[str]) -> str:
-    """A command as one would type it; the shell that DVC puts around a stage's command is taken off."""
-    import shlex
-
-    if len(command) == 3 and tuple(command[:2]) == ("/bin/sh", "-c"):
-        return command[2]
-    return shlex.join(command)
 
 
 def render_recipe(recipe: Recipe, console: Console) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from replay.outcome import Ending, Match, ReplayResult, Verdict
+from replay.recipe import Grade
 
 
 class Badge(msgspec.Struct, frozen=True):
@@ -88,6 +90,14 @@ CLAIMS = {
 """For each verdict: what it says, and what it does not say."""
 
 
+GRADES = {
+    Grade.A: "everything is pinned and hashed",
+    Grade.B: "the environment must be rebuilt",
+    Grade.C: "code and data only",
+    Grade.D: "not replayable",
+}
+
+
 def plural(count: int, noun: str) -> str:
     """``1 step``, ``2 steps``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -121,6 +131,15 @@ def utc(text: str) -> str:
     except ValueError:
         return text or "unknown"
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def command_text(command: Sequence[str]) -> str:
+    """A command as one would type it; the shell that DVC puts around a stage's command is taken off."""
+    import shlex
+
+    if len(command) == 3 and tuple(command[:2]) == ("/bin/sh", "-c"):
+        return command[2]
+    return shlex.join(command)
 
 
 def next_command(result: ReplayResult) -> tuple[str, str]:

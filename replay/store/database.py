@@ -76,9 +76,14 @@ class Store:
 
     @staticmethod
     def find(start: Path) -> Path | None:
-        """The nearest ``.replay`` directory at or above ``start``."""
+        """The nearest ``.replay`` directory at or above ``start``, not beyond the repository that ``start`` is in."""
         here = start.resolve()
-        return next((p / NAME for p in (here, *here.parents) if (p / NAME).is_dir()), None)
+        for folder in (here, *here.parents):
+            if (folder / NAME).is_dir():
+                return folder / NAME
+            if (folder / ".git").exists():  # a store further up belongs to another project
+                return None
+        return None
 
     def __enter__(self) -> Store:
         return self

@@ -35,7 +35,9 @@ def artifact(path: str, letter: str, storage: Storage = Storage.DVC) -> Artifact
 
 
 def output(path: str, letter: str, role: OutputRole = OutputRole.DATA, **judgement: object) -> Output:
-    return Output(artifact=artifact(path, letter), role=role, judgement=Judgement(**{"comparator": "bytes", **judgement}))
+    return Output(
+        artifact=artifact(path, letter), role=role, judgement=Judgement(**{"comparator": "bytes", **judgement})
+    )
 
 
 def a_step(name: str, inputs: tuple[Artifact, ...], outputs: tuple[Output, ...]) -> Step:
@@ -58,8 +60,15 @@ def a_recipe() -> Recipe:
         "train",
         (artifact("out/clean.csv", "b"),),
         (
-            output("out/metrics.json", "d", OutputRole.METRICS, comparator="metrics", tolerance=Tolerance(relative=(1e-6).hex()),
-                   owner="model risk", reason="last bits"),
+            output(
+                "out/metrics.json",
+                "d",
+                OutputRole.METRICS,
+                comparator="metrics",
+                tolerance=Tolerance(relative=(1e-6).hex()),
+                owner="model risk",
+                reason="last bits",
+            ),
             output("out/model.txt", "c", OutputRole.MODEL),
         ),
     )
@@ -70,8 +79,9 @@ def a_recipe() -> Recipe:
         model="out/model.txt",
         profile="pinned",
         code=Code(commit="0" * 40, tree="1" * 40),
-        environment=Environment(kind=EnvironmentKind.IMAGE, image=image,
-                                packages=(Package(system="python", name="numpy", version="2.4.6"),)),
+        environment=Environment(
+            kind=EnvironmentKind.IMAGE, image=image, packages=(Package(system="python", name="numpy", version="2.4.6"),)
+        ),
         machine=Machine(cpu_model="cpu", cpu_flags=("avx2",), cpus=2, memory_bytes=1 << 33, kernel="6.1"),
         steps=(prepare, train),
         grade=Grade.A,

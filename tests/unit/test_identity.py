@@ -21,7 +21,9 @@ def test_a_model_id_is_read(text, name, version, alias):
     assert str(parsed) == text
 
 
-@pytest.mark.parametrize("text", ["", "Momentum:1", "momentum:0", "momentum:-1", "momentum:", "a:1@b", "../x:1", "a b", "a:1\n"])
+@pytest.mark.parametrize(
+    "text", ["", "Momentum:1", "momentum:0", "momentum:-1", "momentum:", "a:1@b", "../x:1", "a b", "a:1\n"]
+)
 def test_what_is_no_model_id_is_refused(text):
     with pytest.raises(UsageError, match="is not a model id") as caught:
         ModelId.parse(text)

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests_support.recipes import a_recipe
 
 from replay.errors import RecipeFormatError, StoreCorruptError
 from replay.recipe import MAX_BYTES, decode, encode
-from tests_support.recipes import a_recipe
 
 
 def changed(change) -> bytes:

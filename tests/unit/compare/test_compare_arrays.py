@@ -178,6 +178,9 @@ def hostile() -> dict[str, bytes]:
     np.lib.format.write_array_header_1_0(negative, {"descr": "<f8", "fortran_order": False, "shape": (-1, -100)})
     wrong_crc = bytearray(npz(a=np.arange(100.0)))
     wrong_crc[200] ^= 1
+    longer = io.BytesIO()
+    with zipfile.ZipFile(longer, "w") as archive:
+        archive.writestr("a.npy", npy(np.arange(100.0) + 1) + b"more")
     bad_zip = io.BytesIO()
     with zipfile.ZipFile(bad_zip, "w") as archive:
         archive.writestr("a.npy", good[:-8])
@@ -191,6 +194,7 @@ def hostile() -> dict[str, bytes]:
         "magic-only": b"\x93NUMPY",
         "empty": b"",
         "zip-crc": bytes(wrong_crc),
+        "zip-longer-member": longer.getvalue(),
         "zip-cut-member": bad_zip.getvalue(),
         "zip-cut": npz(a=np.arange(100.0))[:-30],
     }
@@ -202,6 +206,7 @@ def test_hostile_files(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[
     finding = run(tmp_path, good, hostile()[name])
     assert finding.match is Match.DIFFERENT
     assert "replayed" in finding.summary
+    assert ("never unpickled" in finding.summary) == (name == "pickled")
     with pytest.raises(CompareError, match="recorded"):
         run(tmp_path, hostile()[name], good if name != "empty" else npy(np.arange(2.0)))
     assert capsys.readouterr().out == ""

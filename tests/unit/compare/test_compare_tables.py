@@ -286,3 +286,10 @@ def test_text_that_is_no_utf8_in_a_replay(tmp_path: Path) -> None:
     finding = run(tmp_path, good, good.replace(b"abc", b"ab\xe3"))
     assert finding.match is Match.DIFFERENT
     assert "the replayed file is no readable parquet table" in finding.summary
+
+
+def test_the_first_difference_by_key_is_the_topmost_recorded_row(tmp_path: Path) -> None:
+    one = {"day": [1, 2, 1], "asset": ["a", "a", "b"], "x": [0.1, 0.2, 0.3]}
+    two = {"day": [1, 1, 2], "asset": ["a", "b", "a"], "x": [0.1, 0.4, 0.5]}
+    finding = run(tmp_path, parquet(one), parquet(two), keys=("day", "asset"))
+    assert finding.first.startswith("day=2, asset=a, column x")

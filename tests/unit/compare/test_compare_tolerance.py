@@ -103,6 +103,7 @@ def test_integers_never_overflow(one: int, other: int) -> None:
         (1.0, math.nan, Limits(1e9, 1.0, 1 << 62), False),
         (math.inf, 1.0, Limits(1e9, 1.0, 1 << 62), False),
         (-math.inf, math.inf, Limits(1e9, 1.0, 1 << 62), False),
+        (1e308, math.inf, Limits(relative=10.0), False),
         (10**400, 10**400 + 1, Limits(), False),
         (2**53, float(2**53), Limits(), True),
         (2**53 + 1, float(2**53), Limits(), False),
@@ -112,6 +113,10 @@ def test_limits(recorded: float, replayed: float, limits: Limits, *, passes: boo
     tally = Tally()
     tally.number(recorded, replayed, limits, lambda: "x")
     assert (tally.beyond == 0) is passes
+    if isinstance(recorded, float):
+        array = Tally()
+        add_arrays(array, np.array([recorded]), np.array([replayed]), limits, lambda _: "x")
+        assert (array.beyond == 0) is passes
 
 
 @pytest.mark.parametrize("text", ["0.1x", "nan", "inf", "-0x1p+0", "", "0x1p+99999"])

@@ -34,9 +34,14 @@ def test_the_dead_are_gone_and_so_are_zombies() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "gone"),
-    [({"start": "1"}, True), ({"boot": "other"}, True), ({"host": "other"}, False), ({"namespace": "pid:[1]"}, False),
-     ({"host": "other", "boot": "other"}, False)],
-)  # fmt: skip
+    [
+        ({"start": "1"}, True),
+        ({"boot": "other"}, True),
+        ({"host": "other", "start": "1"}, False),
+        ({"namespace": "pid:[1]", "start": "1"}, False),
+        ({"host": "other", "boot": "other"}, False),
+    ],
+)
 def test_a_pid_alone_proves_nothing(changed: dict[str, str], gone: bool) -> None:
     assert is_gone(label(msgspec.structs.replace(current(), **changed))) is gone
 

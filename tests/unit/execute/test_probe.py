@@ -8,12 +8,17 @@ import pytest
 
 from replay.errors import ExecuteError
 from replay.execute.probe import command, decode, facts_of, host_facts, without_python
+from replay.recipe import Machine
+
+
+def ask(**environment: str) -> Machine:
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
+    ran = subprocess.run(command(sys.executable), capture_output=True, env=environment, check=False)
+    return decode(ran.returncode, ran.stdout)
 
 
 def test_the_script_reports_this_machine() -> None:
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    ran = subprocess.run(command(sys.executable), capture_output=True, env=environment, check=False)
-    machine = decode(ran.returncode, ran.stdout)
+    machine = ask()
     host = host_facts()
     assert (machine.cpu_model, machine.cpu_flags, machine.kernel) == (host.cpu_model, host.cpu_flags, host.kernel)
     assert (machine.memory_bytes, machine.cpus) == (host.memory_bytes, host.cpus)
@@ -23,6 +28,11 @@ def test_the_script_reports_this_machine() -> None:
     assert blas.architecture
     assert machine.numpy
     assert machine.numpy_dispatch
+
+
+def test_features_that_are_switched_off_are_not_reported() -> None:
+    *kept, last = ask().numpy_dispatch
+    assert ask(NPY_DISABLE_CPU_FEATURES=last).numpy_dispatch == tuple(kept)
 
 
 def test_the_command_fits_into_one_argument() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -31,6 +32,7 @@ class Crew:
             self._now += 1
             self.most = max(self.most, self._now)
         self._barrier.wait()
+        time.sleep(0.05)  # long enough for another one to be seen beside it, if there is one
         with self._lock:
             self._now -= 1
         return name not in self._failing

@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
+from tests_support.recipes import a_recipe
 
 from replay.errors import FreezeError
 from replay.freeze import freeze
 from replay.lineage import Edge, EdgeType, Kind, Lineage, Node
 from replay.recipe import Environment, EnvironmentKind, Gap, Grade, Image, Interpolation, Storage
 from replay.record.graph import Recorded, RunFacts, to_lineage
-from tests_support.recipes import a_recipe
 
 
 def recorded(recipe, *, execution="01A", archived=True) -> Recorded:
@@ -17,9 +17,19 @@ def recorded(recipe, *, execution="01A", archived=True) -> Recorded:
         for n, _ in enumerate(recipe.steps)
     )
     return Recorded(
-        execution=execution, name=recipe.name, model=recipe.model, profile=recipe.profile, code=recipe.code,
-        environment=recipe.environment, machine=recipe.machine, steps=recipe.steps, facts=facts, gaps=(),
-        image_archived=archived, recorded_by="somebody", tool="replay 0.1",
+        execution=execution,
+        name=recipe.name,
+        model=recipe.model,
+        profile=recipe.profile,
+        code=recipe.code,
+        environment=recipe.environment,
+        machine=recipe.machine,
+        steps=recipe.steps,
+        facts=facts,
+        gaps=(),
+        image_archived=archived,
+        recorded_by="somebody",
+        tool="replay 0.1",
     )
 
 
@@ -83,13 +93,18 @@ def grade(recipe, **kwargs):
 def test_grades_say_what_is_left_to_replay_from():
     recipe = a_recipe()
     image = recipe.environment.image
-    locked = Environment(kind=EnvironmentKind.LOCKED, image=image, base=image, lock="requirements.txt", lock_sha256="a" * 64)
+    locked = Environment(
+        kind=EnvironmentKind.LOCKED, image=image, base=image, lock="requirements.txt", lock_sha256="a" * 64
+    )
     assert grade(recipe) is Grade.A
     assert grade(msgspec.structs.replace(recipe, environment=locked), archived=False) is Grade.B
     assert grade(recipe, archived=False) is Grade.C
     prepare, train = recipe.steps
     lost = msgspec.structs.replace(prepare.inputs[0], storage=Storage.NONE)
-    assert grade(msgspec.structs.replace(recipe, steps=(msgspec.structs.replace(prepare, inputs=(lost,)), train))) is Grade.D
+    assert (
+        grade(msgspec.structs.replace(recipe, steps=(msgspec.structs.replace(prepare, inputs=(lost,)), train)))
+        is Grade.D
+    )
 
 
 def gaps(recipe) -> set[str]:
@@ -98,7 +113,13 @@ def gaps(recipe) -> set[str]:
 
 @pytest.mark.parametrize(
     ("resolver", "variable", "is_gap"),
-    [("oc.env", "RATE", True), ("oc.env", "PYTHONHASHSEED", False), ("now", None, True), ("custom", None, True), ("", None, False)],
+    [
+        ("oc.env", "RATE", True),
+        ("oc.env", "PYTHONHASHSEED", False),
+        ("now", None, True),
+        ("custom", None, True),
+        ("", None, False),
+    ],
 )
 def test_a_floating_interpolation_is_a_gap(resolver, variable, is_gap):
     recipe = a_recipe()

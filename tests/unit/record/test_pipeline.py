@@ -15,7 +15,11 @@ def test_a_command_with_one_output_makes_that_its_model():
 
 @pytest.mark.parametrize(
     ("outputs", "artifact", "message"),
-    [([], None, "no output is declared"), (["a", "b"], None, "which one is the model"), (["a"], "c", "not among the outputs")],
+    [
+        ([], None, "no output is declared"),
+        (["a", "b"], None, "which one is the model"),
+        (["a"], "c", "not among the outputs"),
+    ],
 )
 def test_an_unclear_model_is_a_usage_error(outputs, artifact, message):
     with pytest.raises(UsageError, match=message) as caught:

@@ -27,7 +27,14 @@ outputs:
 
 @pytest.mark.parametrize(
     ("path", "comparator"),
-    [("a.parquet", "table"), ("a.csv", "table"), ("a.npy", "array"), ("a.png", "image"), ("a.json", "metrics"), ("a.txt", "text")],
+    [
+        ("a.parquet", "table"),
+        ("a.csv", "table"),
+        ("a.npy", "array"),
+        ("a.png", "image"),
+        ("a.json", "metrics"),
+        ("a.txt", "text"),
+    ],
 )
 def test_a_rule_with_a_tolerance_takes_the_comparator_of_the_suffix(path, comparator):
     project = decode(b"outputs: [{match: '*', tolerance: {absolute: 1}, owner: o, reason: r}]")
@@ -43,7 +50,10 @@ def test_a_rule_with_a_tolerance_takes_the_comparator_of_the_suffix(path, compar
         (b"environment: {image: a, lock: b}", "expected one of them"),
         (b"outputs: [{match: '*', volatile: true}]", "needs its owner and reason"),
         (b"outputs: [{match: '*', comparator: magic, owner: o, reason: r}]", "got comparator 'magic'"),
-        (b"outputs: [{match: '*', comparator: bytes, tolerance: {absolute: 1}, owner: o, reason: r}]", "takes no tolerance"),
+        (
+            b"outputs: [{match: '*', comparator: bytes, tolerance: {absolute: 1}, owner: o, reason: r}]",
+            "takes no tolerance",
+        ),
         (b"outputs: [{match: '*', tolerance: {absolute: -1}, owner: o, reason: r}]", "must not be negative"),
         (b"outputs: [{match: '*', tolerance: {absolute: .nan}, owner: o, reason: r}]", "must not be negative or NaN"),
         (b"a: [", "no YAML"),

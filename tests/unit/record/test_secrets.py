@@ -25,7 +25,15 @@ def test_a_secret_is_refused_with_its_place_and_never_shown(text, kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["password: ${oc.env:PASSWORD}", "seed: 7", "https://example.org/x", "secret: null", "tokens: 512", "password: '***'"]
+    "text",
+    [
+        "password: ${oc.env:PASSWORD}",
+        "seed: 7",
+        "https://example.org/x",
+        "secret: null",
+        "tokens: 512",
+        "password: '***'",
+    ],
 )
 def test_what_is_no_secret_passes(text):
     refuse_secrets({"config": text})

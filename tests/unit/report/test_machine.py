@@ -11,6 +11,7 @@ from unit.report.test_text import plan
 
 from replay.errors import UsageError
 from replay.outcome import ReplayResult
+from replay.recipe import encode
 from replay.report.machine import schema, to_json
 
 
@@ -24,13 +25,15 @@ def test_a_result_decodes_to_itself_and_fits_its_schema(name: str, tmp_path: Pat
 
 def test_a_recipe_and_a_plan_fit_their_schemas() -> None:
     of = recipe()
-    jsonschema.validate(json.loads(of.to_json()), schema("recipe"))
+    jsonschema.validate(json.loads(encode(of)), schema("recipe"))
     jsonschema.validate(json.loads(to_json(plan(of))), schema("plan"))
 
 
 def test_schemas_refuse_another_version_and_unknown_fields() -> None:
-    value = json.loads(recipe().to_json())
-    for wrong in (value | {"schema_version": "replay.recipe/2"}, value | {"surprise": 1}):
+    value = json.loads(encode(recipe()))
+    inner = value["recipe"]
+    changed = (value | {"recipe": inner | more} for more in ({"schema_version": "replay.recipe/2"}, {"surprise": 1}))
+    for wrong in (*changed, value | {"surprise": 1}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema("recipe"))
 

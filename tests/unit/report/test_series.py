@@ -38,11 +38,20 @@ def moved(at: int, by: float) -> Any:
 def test_the_column_that_differs_most_comes_first_and_its_difference_is_found(write: Any, suffix: str) -> None:
     found = read_series(write(date=DAYS, a=Y, b=Y, c=Y), write(date=DAYS, a=Y, b=Y, c=moved(7, 0.25)), suffix)
     assert found.columns == 3
-    assert [s.column for s in found.series] == ["c", "a"]
-    first, second = found.series
+    assert [s.column for s in found.series] == ["c"]
+    assert found.differing == 1
+    (first,) = found.series
     assert (first.axis, first.temporal, first.differing) == ("date", True, 1)
     assert first.largest == pytest.approx(0.25)
-    assert second.differing == 0
+    both = read_series(write(date=DAYS, a=Y, b=Y), write(date=DAYS, a=moved(3, 0.1), b=moved(7, 0.25)), suffix)
+    assert [s.column for s in both.series] == ["b", "a"]
+    assert both.differing == 2
+
+
+def test_of_equal_tables_one_column_is_drawn() -> None:
+    same = parquet_bytes(date=DAYS, a=Y, b=Y)
+    found = read_series(same, same, ".parquet")
+    assert ([s.column for s in found.series], found.columns, found.differing) == (["a"], 2, 0)
 
 
 def test_a_last_bit_is_a_difference() -> None:

@@ -12,7 +12,8 @@ from replay.recipe import Grade, Recipe
 from replay.report.junit import CheckRow
 from replay.report.plan import Availability, Plan, PlanItem, PlanStep
 from replay.report.text import check_line, check_summary, render_result
-from replay.report.text_recipe import ModelRow, command_text, render_models, render_plan, render_recipe
+from replay.report.text_recipe import ModelRow, render_models, render_plan, render_recipe
+from replay.report.words import command_text
 
 
 class Screen:
