@@ -149,7 +149,7 @@ def keep_result(result: ReplayResult, recipe: Recipe, session: Session, wishes: 
 
 
 def _encoded(recipe: Recipe) -> bytes:
-    from replay.recipe import encode
+    from replay.recipe_file import encode
 
     return encode(recipe)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from replay.errors import FreezeError, RecipeFormatError
-from replay.recipe import MAX_BYTES, Recipe, decode, encode
+from replay.recipe import Recipe
+from replay.recipe_file import MAX_BYTES, decode, encode
 from replay.store import fsops
 
 

@@ -10,7 +10,8 @@ import msgspec
 from replay.errors import UsageError
 from replay.outcome import RESULT_SCHEMA, ReplayResult
 from replay.recipe import SCHEMA as RECIPE_SCHEMA
-from replay.recipe import Recipe, RecipeFile
+from replay.recipe import Recipe
+from replay.recipe_file import RecipeFile
 from replay.report.clean import HOSTILE
 from replay.report.plan import PLAN_SCHEMA, Plan
 

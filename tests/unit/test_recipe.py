@@ -6,7 +6,7 @@ import pytest
 from tests_support.recipes import a_recipe
 
 from replay.errors import RecipeFormatError, StoreCorruptError
-from replay.recipe import MAX_BYTES, decode, encode
+from replay.recipe_file import MAX_BYTES, decode, encode
 
 
 def changed(change) -> bytes:

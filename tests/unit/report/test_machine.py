@@ -11,7 +11,7 @@ from unit.report.test_text import plan
 
 from replay.errors import UsageError
 from replay.outcome import ReplayResult
-from replay.recipe import encode
+from replay.recipe_file import encode
 from replay.report.machine import schema, to_json
 
 
