@@ -33,7 +33,8 @@ lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 test: engine lint  ## every test, Docker ones included
-	$(BIN)/python -m pytest --require-docker -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest --require-docker -m "not alone" -n 3 --dist loadgroup tests
+	$(BIN)/python -m pytest --require-docker -m alone tests
 
 bench: engine  ## performance ratios: tests/bench/results.json and the table in README.md
 	$(BIN)/python tests/bench/run.py

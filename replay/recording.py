@@ -101,7 +101,8 @@ def code_of(tree: WorkTree, plan: Plan, request: RecordRequest, session: Session
     own = [output.path for step in plan.steps for output in step.outputs]
     written = {*own, "dvc.lock", *(str(Path(path).parent / ".gitignore") for path in own)}
     inputs = {path for step in plan.steps for path in step.inputs} - set(own)
-    ignored = written | (set() if plan.dvc else inputs)
+    loose = set() if plan.dvc else {path for path in inputs if not tree.tracked([path])}  # kept in the store instead
+    ignored = written | loose
     state = tree.state(ignore=[str(Path(tree.directory) / path) for path in ignored])
     if state.dirty and not request.dirty:
         shown = ", ".join(state.dirty[:5]) + (f" and {len(state.dirty) - 5} more" if len(state.dirty) > 5 else "")

@@ -51,7 +51,8 @@ class Session:
         settings = load_settings(overrides)
         found = Store.find(start)
         if found is not None:
-            return cls(found.parent, Store.open(found), settings, progress)
+            # its maker may have been killed, or still be at work, before the database was there
+            return cls(found.parent, Store.open(found, create=create), settings, progress)
         if not create:
             raise UsageError(
                 f"no .replay store in {start} or above", hint="record a model first: `replay record --help`"

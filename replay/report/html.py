@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,21 @@ def render_html(result: ReplayResult, recipe: Recipe) -> str:
     where they do not, the page says so.
     """
     return _environment().get_template("report.html.j2").render(_context(result, recipe))
+
+
+def load(recipe: Recipe) -> None:
+    """Import and compile beforehand what `render_html` will need for ``recipe``; may run in any thread."""
+    _environment().get_template("report.html.j2")
+    suffixes = {PurePosixPath(o.artifact.path).suffix.lower() for step in recipe.steps for o in step.outputs}
+    if not suffixes.isdisjoint(TABLES):
+        import pyarrow as pa
+
+        import_module("pyarrow.parquet")
+        pa.array([0.0]).cast(pa.int64())  # the first conversion imports more: compute, and pandas where there is one
+    if not suffixes.isdisjoint(PICTURES):
+        from PIL import Image
+
+        Image.preinit()
 
 
 @cache

@@ -41,14 +41,14 @@ def compare_pictures(recorded: bytes, replayed: bytes) -> Picture:
     except Exception as error:
         return Picture(why=f"the image cannot be shown: {error}")
     before, after = sides
+    total = before.width * before.height
+    if before.size == after.size and before.tobytes() == after.tobytes():
+        return Picture(recorded=_uri(_reduced(before)), caption=f"all {total:,} pixels are equal")
     uris = [_uri(_reduced(side)) for side in sides]
     if before.size != after.size:
         caption = f"sizes differ: {_dimensions(before)} recorded, {_dimensions(after)} replayed; no mask"
         return Picture(recorded=uris[0], replayed=uris[1], caption=caption)
     mask, count = _mask(before, after)
-    total = before.width * before.height
-    if not count:
-        return Picture(recorded=uris[0], caption=f"all {total:,} pixels are equal")
     share = 100 * count / total
     caption = f"{count:,} of {total:,} pixels differ ({share:.2g} %)"
     return Picture(recorded=uris[0], replayed=uris[1], mask=_uri(mask), caption=caption)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -183,12 +182,17 @@ def thin(x: Ints, y: Floats, limit: int = MAX_POINTS) -> tuple[Ints, Floats]:
     if len(x) <= limit:
         return x, y
     edges = np.linspace(0, len(x), limit // 2 + 1).astype(np.int64)
-    kept: set[int] = set()
-    for start, stop in itertools.pairwise(edges.tolist()):
-        part = y[start:stop]
-        if np.all(np.isnan(part)):
-            kept.add(start)
-        else:
-            kept.update((int(start + np.nanargmin(part)), int(start + np.nanargmax(part))))
-    order = np.fromiter(sorted(kept), dtype=np.int64)
+    lowest = _first_minima(np.where(np.isnan(y), np.inf, y), edges)
+    highest = _first_minima(np.where(np.isnan(y), np.inf, -y), edges)
+    order = np.union1d(lowest, highest)
     return x[order], y[order]
+
+
+def _first_minima(values: Floats, edges: Ints) -> Ints:
+    """The place of the first smallest value between each two ``edges``."""
+    import numpy as np
+
+    smallest = np.repeat(np.minimum.reduceat(values, edges[:-1]), np.diff(edges))
+    places = np.flatnonzero(values == smallest)
+    _, first = np.unique(np.searchsorted(edges, places, side="right"), return_index=True)
+    return np.asarray(places[first], dtype=np.int64)

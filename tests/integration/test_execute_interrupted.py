@@ -28,7 +28,7 @@ from replay.outcome import Ending
 if TYPE_CHECKING:
     from docker import DockerClient
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.alone]
 
 RUNNER = """
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ from replay.recipe import PathKind, Resources, Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
-TEST_LABEL = "rp_test"
+TEST_LABEL = os.environ.setdefault("REPLAY_TEST_LABEL", f"rp_test_{os.getpid()}")
+"""Of this test process and of the processes that it starts: others run at the same time."""
 
 
 def base_image(client: DockerClient) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 import replay
-from replay import recipe as recipes
+from replay import recipe_file
 from replay.execute import owner
 from replay.recipe import PathKind, Recipe, Step, Storage
 from replay.store.hashing import describe
@@ -21,6 +22,16 @@ from replay.store.hashing import describe
 LIMIT_SECONDS = 300
 NO_ARCHIVE = ("--set", "store.archive_images=false")
 """Most tests need no copy of the image; those that do leave this out."""
+
+_HERE = {
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PYTHONPATH": str(Path(replay.__file__).parents[1]),
+    "COLUMNS": "200",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    **{f"GIT_{role}_NAME": "Test" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "test@localhost" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_DATE": "2020-01-01T00:00:00+0000" for role in ("AUTHOR", "COMMITTER")},
+}
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +71,9 @@ class Project:
 
     def run(self, *command: str | Path) -> str:
         """A command that must succeed; what it printed."""
-        here = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        done = subprocess.run(command, cwd=self.directory, env=here, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.directory, env=os.environ | _HERE, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -85,7 +97,7 @@ class Project:
         process = subprocess.Popen(
             [sys.executable, "-m", "replay", *arguments],
             cwd=self.directory,
-            env=os.environ | {"PYTHONPATH": str(Path(replay.__file__).parents[1]), "COLUMNS": "200"} | (variables or {}),
+            env=os.environ | _HERE | (variables or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -99,7 +111,7 @@ class Project:
         finally:
             process.kill()
         done = Ran(code=process.returncode, stdout=out.decode(), stderr=err.decode())
-        assert "Traceback" not in done.stderr, done.stderr
+        assert not re.search(r"^Traceback", done.stderr, re.MULTILINE), done.stderr  # a step's log is indented
         assert "this is a defect" not in done.stderr, done.stderr
         return done
 
@@ -122,7 +134,7 @@ class Project:
         """The recipe that a record froze."""
         name, _, version = model_id.partition(":")
         path = self.root / "recipes" / name / f"{version}.json"
-        return recipes.decode(path.read_bytes(), str(path))
+        return recipe_file.decode(path.read_bytes(), str(path))
 
     def variant(
         self, model_id: str, file: str, *, environment: str | None = None, commands: Mapping[str, str] | None = None
@@ -141,7 +153,7 @@ class Project:
             steps=tuple(self._as_it_lies_here(step, made, commands or {}) for step in recorded.steps),
         )
         path = self.directory / file
-        path.write_bytes(recipes.encode(changed))
+        path.write_bytes(recipe_file.encode(changed))
         return path
 
     def _as_it_lies_here(self, step: Step, made: set[str], commands: Mapping[str, str]) -> Step:
@@ -172,7 +184,7 @@ class Project:
 
     def _last(self) -> Recipe:
         newest = max((self.root / "recipes").glob("*/*.json"), key=lambda path: int(path.stem))
-        return recipes.decode(newest.read_bytes(), str(newest))
+        return recipe_file.decode(newest.read_bytes(), str(newest))
 
     def leftovers(self) -> list[str]:
         """Containers that command lines of this project left behind."""
