@@ -11,6 +11,8 @@ import enum
 import msgspec
 
 from replay.identity import Digests, canonical_json, sha256_hex
+from replay.judgement import Judgement as Judgement
+from replay.judgement import Tolerance as Tolerance
 
 SCHEMA = "replay.recipe/1"
 
@@ -140,36 +142,6 @@ class Artifact(_Part, frozen=True, kw_only=True):
     files: int
     digests: Digests
     storage: Storage
-
-
-class Tolerance(_Part, frozen=True, kw_only=True):
-    """How far a number may be off and still be *equivalent*; ``absolute`` and ``relative`` are ``float.hex()`` text.
-
-    A value passes when ``|replayed − recorded| ≤ absolute + relative · |recorded|``, or when both are at most
-    ``ulp`` representable doubles apart.
-    """
-
-    absolute: str | None = None
-    relative: str | None = None
-    ulp: int | None = None
-
-
-class Judgement(_Part, frozen=True, kw_only=True):
-    """How one output is judged, sealed when it was recorded."""
-
-    comparator: str
-    """A name of ``replay.compare.COMPARATORS``."""
-    tolerance: Tolerance | None = None
-    columns: dict[str, Tolerance] = {}
-    """Tables: tolerance of single columns."""
-    keys: tuple[str, ...] = ()
-    """Tables: columns that identify a row; without them rows are compared in order."""
-    max_pixels: int = 0
-    """Images: how many pixels may differ."""
-    owner: str = ""
-    reason: str = ""
-    volatile: bool = False
-    """Expected to differ in every run: shown, and left out of the verdict."""
 
 
 class OutputRole(enum.StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from replay.compare.interface import Comparator
 from replay.compare.reading import shown
 from replay.errors import CompareError
+from replay.judgement import comparator_of
 from replay.outcome import Comparison, Finding, Match, Mode
 from replay.recipe import Judgement, Output, OutputRole, PathKind
 
@@ -28,22 +29,6 @@ COMPARATORS = {
 """Every comparator by the name that a recipe uses, as ``module:class`` of this package; loaded when needed."""
 PRESENCE = "presence"
 """Comparator of findings that no content was needed for."""
-_SUFFIXES = {
-    ".json": "metrics",
-    ".csv": "table",
-    ".parquet": "table",
-    ".npy": "array",
-    ".npz": "array",
-    ".png": "image",
-    ".txt": "text",
-    ".log": "text",
-    ".md": "text",
-    ".svg": "text",
-    ".html": "text",
-    ".yaml": "text",
-    ".yml": "text",
-    ".tsv": "text",
-}
 
 
 def comparator(name: str) -> Comparator:
@@ -74,7 +59,7 @@ def measure(recorded: Path, replayed: Path, path: str) -> Finding | None:
     Returns:
         ``None`` when no comparator understands the suffix, or the recorded file is not what its suffix says.
     """
-    name = _SUFFIXES.get(PurePosixPath(path).suffix.lower())
+    name = comparator_of(path)
     if name is None:
         return None
     try:
@@ -110,7 +95,7 @@ def compare_content(recorded: Path, replayed: Path, path: str, judgement: Judgem
 
 
 def _compare_member(recorded: Path, replayed: Path, name: str, judgement: Judgement) -> Finding:
-    fits = _SUFFIXES.get(PurePosixPath(name).suffix.lower()) == judgement.comparator
+    fits = comparator_of(name) == judgement.comparator
     return compare_content(recorded, replayed, name, judgement if fits else Judgement(comparator="bytes"))
 
 

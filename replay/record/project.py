@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from replay.errors import ConfigError
+from replay.judgement import COMPARATORS, comparator_of
 from replay.recipe import Judgement, OutputRole, PathKind, Resources, Tolerance
 
 FILE = "replay.yaml"
 LOCKS = ("requirements.lock", "requirements.txt")
-COMPARATORS = ("bytes", "text", "metrics", "table", "array", "image")
 PROFILES = ("pinned", "portable-v3")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -183,16 +183,7 @@ def _comparator(path: str, kind: PathKind, rule: OutputRule) -> str:
         return "bytes"
     if kind is PathKind.DIRECTORY:
         return "bytes"
-    suffix = PurePosixPath(path).suffix.lower()
-    by_suffix = {
-        ".json": "metrics",
-        ".csv": "table",
-        ".parquet": "table",
-        ".npy": "array",
-        ".npz": "array",
-        ".png": "image",
-    }
-    return by_suffix.get(suffix, "text")
+    return comparator_of(path) or "text"
 
 
 def role_of(path: str, *, model: str, metric: bool, plot: bool) -> OutputRole:
