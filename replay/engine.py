@@ -14,6 +14,7 @@ from replay import recording
 from replay.identity import ModelId, ulid
 from replay.outcome import Match, Mode, ReplayResult
 from replay.recipe import Recipe, Step
+from replay.recorded_steps import Recording, recorded_of
 from replay.recording import RecordRequest
 from replay.replaying import Repeat, Replaying, Round, Wishes, judgements_of, selected
 from replay.results import EVIDENCE_LOST, Begun, keep_result, not_replayable, result_of
@@ -62,12 +63,13 @@ def record(request: RecordRequest, session: Session) -> Recorded:
             )
             ground = recording.ground_of(plan, project, code, request, executor.engine_cpus, session)
             reference = find_local(session.docker, environment.image) or environment.image.config
-            ran, machine = recording.run_steps(ground, workspace, executor, reference, request, session)
-            recording.publish(ran, ground, session)
+            steps = Recording(ground, workspace, executor, session)
+            ran, machine = steps.run(reference)
+            steps.publish(ran)
         archived = session.settings.store.archive_images and not request.metadata_only
         if archived:
             keep_image(session.docker, reference, environment.image, session.store.blobs)
-    written = recording.recorded_of(ground, ran, environment, machine, archived=archived)
+    written = recorded_of(ground, ran, environment, machine, archived=archived)
     version = session.store.register(plan.model_name, lambda number: recording.to_lineage(written, number))
     recipe = recipe_of(f"{plan.model_name}:{version}", session)
     path = write_recipe(session.root, recipe)

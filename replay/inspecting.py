@@ -122,7 +122,9 @@ def _data_items(recipe: Recipe, fetcher: Fetcher, mode: str) -> list[PlanItem]:
     wanted = {a.path: a for s in recipe.steps for a in s.inputs}
     if mode == "chained":
         wanted = {path: a for path, a in wanted.items() if path not in produced}
-    return [_data_item(artifact, fetcher) for artifact in (wanted | produced).values()]
+    artifacts = list((wanted | produced).values())
+    fetcher.expect(artifacts)
+    return [_data_item(artifact, fetcher) for artifact in artifacts]
 
 
 def _data_item(artifact: Artifact, fetcher: Fetcher) -> PlanItem:

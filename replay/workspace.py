@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from replay.execute.collect import Collected
     from replay.execute.interface import Executor, StepResult
 
+_OWNER = ".owner.json"
+
 
 class Workspace:
     """Use it as a context manager; on failure it is kept and named, and a dead process's is swept."""
 
     def __init__(self, session: Session, name: str, code: Code, *, keep: bool = False) -> None:
         self.name = name
+        self._owner = _own(session, name)
         self.root = session.workspace(name)
         self.keep = keep
         self._session = session
@@ -36,9 +39,6 @@ class Workspace:
             fsops.make_dir(self.root / part)
 
     def __enter__(self) -> Self:
-        from replay.execute.owner import labels
-
-        fsops.write_bytes(self.root / "owner.json", json.dumps(labels(self.name)).encode())
         return self
 
     def __exit__(
@@ -46,8 +46,9 @@ class Workspace:
     ) -> None:
         if kind is None and not self.keep:
             fsops.remove_tree(self.root)
+            self._owner.unlink(missing_ok=True)
             return
-        (self.root / "owner.json").unlink(missing_ok=True)
+        self._owner.unlink(missing_ok=True)
         self._session.progress.finished("workspace", f"kept for inspection: {self.root}")
 
     @property
@@ -179,18 +180,32 @@ class Workspace:
         return next((e["md5"] for e in entries if f"{parent}/{e['relpath']}" == path), None)
 
 
+def _own(session: Session, name: str) -> Path:
+    """Say whose workspace it is: beside it, before it is made and until it is gone, so that a killed one is found."""
+    from replay.execute.owner import labels
+
+    place = session.store.root / "workspaces" / f"{name}{_OWNER}"
+    fsops.make_dir(place.parent)
+    fsops.write_bytes(place, json.dumps(labels(name)).encode())
+    return place
+
+
 def sweep_workspaces(session: Session) -> None:
     """Remove the workspaces of processes that were killed; kept ones have no owner any more."""
-    from replay.execute.owner import is_gone
+    from replay.execute.owner import OWNER_LABEL, is_gone
 
     folder = session.store.root / "workspaces"
-    for owner in sorted(folder.glob("*/owner.json")):
-        try:
-            owned = json.loads(owner.read_bytes())
-        except (OSError, ValueError):  # being written, or already being removed, by its owner
-            continue
-        if is_gone(next((value for key, value in owned.items() if key.endswith(("owner", "pid"))), "")):
-            fsops.remove_tree(owner.parent)
+    fsops.make_dir(folder)
+    with fsops.lock(session.store.root / "workspaces.lock"):  # one sweeper at a time
+        fsops.sweep(folder)
+        for owner in sorted(folder.glob(f"*{_OWNER}")):
+            try:
+                owned = json.loads(owner.read_bytes())
+            except FileNotFoundError:  # its owner has finished just now
+                continue
+            if is_gone(owned[OWNER_LABEL]):
+                fsops.remove_tree(folder / owner.name.removesuffix(_OWNER))
+                owner.unlink(missing_ok=True)
 
 
 def _parents(path: str) -> list[str]:

@@ -37,6 +37,11 @@ class Fetcher:
         """Bad copies that were met so far, in all sources."""
         return [finding for source in self._sources.values() for finding in source.findings]
 
+    def expect(self, artifacts: Sequence[Artifact]) -> None:
+        """Say which artifacts `locate` will be asked for; it answers the same without, more slowly."""
+        for name, source in self._sources.items():
+            source.expect([artifact for artifact in artifacts if SOURCES[artifact.storage][0] == name])
+
     def locate(self, artifact: Artifact) -> str | None:
         """Where ``artifact`` would come from, cheaply; ``None`` when no source that answered has it.
 

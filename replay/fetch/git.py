@@ -159,12 +159,17 @@ class Mirror:
 
     def entry(self, tree: str, path: str) -> TreeEntry | None:
         """What ``path`` names inside ``tree``; a directory has the mode ``40000``."""
-        done = self._git("ls-tree", "-z", "--full-tree", tree, "--", path, extra={"GIT_LITERAL_PATHSPECS": "1"})
-        lines = [line for line in os.fsdecode(done).split("\0") if line]
-        if len(lines) != 1:
-            return None
-        mode, _, id_ = lines[0].partition("\t")[0].split(" ")
-        return TreeEntry(mode=mode.lstrip("0"), path=path, id=id_)
+        return self.entries(tree, [path]).get(path)
+
+    def entries(self, tree: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
+        """What several ``paths`` name inside ``tree``, asked at once; a directory with another one in it may lack."""
+        done = self._git("ls-tree", "-z", "--full-tree", tree, "--", *paths, extra={"GIT_LITERAL_PATHSPECS": "1"})
+        found: dict[str, TreeEntry] = {}
+        for line in filter(None, os.fsdecode(done).split("\0")):
+            head, _, path = line.partition("\t")
+            mode, _, id_ = head.split(" ")
+            found[path] = TreeEntry(mode=mode.lstrip("0"), path=path, id=id_)
+        return found
 
     def write_path(self, tree: str, path: str, dest: Path) -> bool:
         """Write the file or directory that ``path`` names inside ``tree`` to ``dest``; false when there is none."""

@@ -6,7 +6,7 @@ import abc
 import contextlib
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +29,9 @@ class Source(abc.ABC):
 
     def __init__(self) -> None:
         self.findings: list[str] = []
+
+    def expect(self, artifacts: Sequence[Artifact]) -> None:  # noqa: B027  # most sources look up one as fast as many
+        """Hear which artifacts `locate` will be asked for; a source may look them up at once."""
 
     @abc.abstractmethod
     def locate(self, artifact: Artifact) -> str | None:

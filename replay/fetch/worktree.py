@@ -136,7 +136,8 @@ class WorkTree:
         index, objects, *_ = os.fsdecode(places).split("\n")
         with tempfile.TemporaryDirectory(prefix="replay-index-") as scratch:
             if Path(index).exists():
-                shutil.copyfile(index, f"{scratch}/index")
+                # with its time: git looks into a file again that changed in the second in which the index was written
+                shutil.copy2(index, f"{scratch}/index")
             extra = {
                 "GIT_INDEX_FILE": f"{scratch}/index",
                 "GIT_OBJECT_DIRECTORY": scratch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 
 from replay.recipe import Image
@@ -12,6 +13,7 @@ LOCAL = "local by digest"
 """How an image is obtained that the engine has."""
 
 _SOCKET = "/var/run/docker.sock"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SECONDS = 10
 _MAX_BYTES = 8 << 20
 
@@ -23,7 +25,7 @@ def has_image(image: Image) -> bool:
     `locate` with a client.
     """
     host = os.environ.get("DOCKER_HOST") or f"unix://{_SOCKET}"
-    if not host.startswith("unix://"):
+    if not host.startswith("unix://") or not _DIGEST.fullmatch(image.config):
         return False
     try:
         answer = _get(host.removeprefix("unix://"), f"/images/{image.config}/json")

@@ -41,6 +41,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     dvc: bool
 
+    @property
+    def directories(self) -> dict[str, str]:
+        """The working directory of each step that has one of its own."""
+        return {step.name: step.directory for step in self.steps if step.directory}
+
 
 class _Output(msgspec.Struct):
     path: str

@@ -13,6 +13,8 @@ from typing import Any
 
 Row = dict[str, Any]
 BIN = Path(sys.executable).parent
+QUIET, PATIENCE = 0.15, 30
+"""A round starts when other processes use at most this share of the CPUs, or after so many seconds."""
 ENVIRONMENT = os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONWARNINGS": "ignore"}
 
 
@@ -41,11 +43,35 @@ def called(function: Callable[[], object]) -> Callable[[], float]:
     return work
 
 
+def settle() -> None:
+    """Wait until the machine is quiet: what runs on both CPUs gains nothing on a machine that has one to spare."""
+    until = time.monotonic() + PATIENCE
+    while _busy(0.5) > QUIET and time.monotonic() < until:
+        pass
+
+
+def _busy(seconds: float) -> float:
+    """The share of all CPUs that was in use during the next seconds."""
+    before = _ticks()
+    time.sleep(seconds)
+    total, idle = (now - then for now, then in zip(_ticks(), before, strict=True))
+    return 1 - idle / total if total else 0.0
+
+
+def _ticks() -> tuple[int, int]:
+    """CPU time since boot, all of it and what was idle."""
+    numbers = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return sum(numbers), numbers[3] + numbers[4]
+
+
 def medians(works: Sequence[Callable[[], float]], rounds: int) -> list[float]:
     """The median seconds of each, after one round that does not count (it warms every cache)."""
     for work in works:
         work()
-    taken = [[work() for work in works] for _ in range(rounds)]
+    taken = []
+    for _ in range(rounds):
+        settle()
+        taken.append([work() for work in works])
     return [statistics.median(column) for column in zip(*taken, strict=True)]
 
 

@@ -14,7 +14,7 @@ import bench_compare
 import bench_hashing
 import bench_replay
 import bench_startup
-from race import Row
+from race import Row, settle
 
 import replay
 
@@ -28,13 +28,9 @@ def measure(demo: Path | None, folder: Path) -> list[Row]:
     compileall.compile_dir(Path(replay.__file__).parent, quiet=1)  # as an install is
     demo = demo or bench_replay.make_demo(folder)
     found: list[Row] = []
-    for rows in (
-        lambda: bench_startup.rows(demo),
-        lambda: bench_hashing.rows(folder),
-        lambda: bench_compare.rows(folder),
-        lambda: bench_replay.rows(demo),
-    ):
-        for row in rows():
+    for bench, place in ((bench_startup, demo), (bench_hashing, folder), (bench_compare, folder), (bench_replay, demo)):
+        settle()
+        for row in bench.rows(place):
             print(line(row), flush=True)
             found.append(row)
     return sorted(found, key=lambda row: row["goal"] is None)

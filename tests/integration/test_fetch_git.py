@@ -442,6 +442,9 @@ def test_artifacts_out_of_git(repo: Path, mirror: Mirror, tmp_path: Path) -> Non
     assert fetcher.locate(file) == fetcher.locate(folder) == f"commit {head(repo)[:12]}"
     missing = artifact(repo / "train.py", "train.py")  # lies beside src, not in it
     assert fetcher.locate(missing) is None
+    expecting = Fetcher([GitSource(mirror, head(repo), directory="src")])
+    expecting.expect([folder, file, missing])  # a directory and a file in it: Git's answer lacks the directory
+    assert [expecting.locate(one) for one in (file, folder, missing)] == [f"commit {head(repo)[:12]}"] * 2 + [None]
     with pytest.raises(SourceNotFoundError, match="no such path"):
         fetcher.fetch(missing, tmp_path / "missing")
     (repo / "other").write_text("not what is committed")

@@ -104,6 +104,22 @@ def test_nan_on_both_sides_is_no_difference_and_on_one_side_is() -> None:
     assert chart(one.series[0]).summary == "differs at 1 of 100 common points, by at most 0"
 
 
+@pytest.mark.parametrize(
+    ("values", "limit", "kept"),
+    [
+        ([1, 0, 0, 5, 5, 2, 9, 9], 4, [1, 3, 5, 6]),  # the first of equal extremes
+        ([np.nan, 4, 3, np.nan, np.nan, np.nan, np.nan, np.nan], 4, [1, 2, 4]),  # a stretch without values keeps a gap
+        ([1, np.inf, -np.inf, 2, 7, 7, 7, 7], 4, [1, 2, 4]),
+        ([3, 1, 2], 2, [0, 1]),
+    ],
+)
+def test_what_thinning_keeps_of_each_stretch(values: list[float], limit: int, kept: list[int]) -> None:
+    x, y = np.arange(len(values)) * 10, np.array(values, dtype=float)
+    kept_x, kept_y = thin(x, y, limit)
+    assert (kept_x // 10).tolist() == kept
+    assert np.array_equal(kept_y, y[kept], equal_nan=True)
+
+
 def test_thinning_keeps_the_bound_the_order_and_every_extreme() -> None:
     x = np.arange(1_000_000)
     y = np.zeros(1_000_000)
