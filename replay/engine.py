@@ -12,12 +12,14 @@ import msgspec
 
 from replay import recording
 from replay.identity import ModelId, ulid
+from replay.order import selected
 from replay.outcome import Match, Mode, ReplayResult
 from replay.recipe import Recipe, Step
 from replay.recorded_steps import Recording, recorded_of
 from replay.recording import RecordRequest
-from replay.replaying import Repeat, Replaying, Round, Wishes, judgements_of, selected
+from replay.replaying import Replaying, judgements_of
 from replay.results import EVIDENCE_LOST, Begun, keep_result, not_replayable, result_of
+from replay.rounds import Repeat, Round, Wishes
 from replay.session import Session
 from replay.workspace import Workspace, sweep_workspaces
 

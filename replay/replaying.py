@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -12,70 +12,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from replay.errors import DigestMismatchError, FetchError, SourceNotFoundError, UsageError
-from replay.outcome import Comparison, Deviation, Ending, Execution, Match, Mode
-from replay.recipe import Artifact, ConfigSnapshot, Judgement, Output, Recipe, Step, Storage
+from replay.evidence import Evidence, inside
+from replay.flatten import flatten_yaml
+from replay.order import predecessors
+from replay.outcome import Comparison, Deviation, Ending, Match, Mode
+from replay.recipe import ConfigSnapshot, Judgement, Output, Recipe, Step
+from replay.rounds import Round
 from replay.session import Session
-from replay.store.hashing import Described, describe
+from replay.store.hashing import describe
 from replay.workspace import Workspace
 
 if TYPE_CHECKING:
     from replay.execute.container import DockerExecutor
     from replay.execute.schedule import Task
     from replay.rebuild.interface import Prepared
-
-
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """How to replay; see ``replay run --help``."""
-
-    mode: str = "isolated"
-    repeat: int = 1
-    from_step: str | None = None
-    keep: bool = False
-    certify: bool = False
-    report: Path | None = None
-
-
-class Record(msgspec.Struct, kw_only=True):
-    """The recorded bytes, as far as they could be brought; everything in ``files`` is verified."""
-
-    files: dict[str, Path] = {}
-    absent: dict[str, str] = {}
-    """Path → why its recorded bytes are not to be had."""
-    damaged: dict[str, str] = {}
-    """Path → the record's own bytes are no longer those that were recorded."""
-
-
-class Round(msgspec.Struct, kw_only=True):
-    """What one run of some steps gave."""
-
-    executions: dict[str, Execution] = {}
-    comparisons: list[Comparison] = []
-    made: dict[str, tuple[Path, Described]] = {}
-    """Output path → its replayed bytes and their digests."""
-    configs: dict[str, tuple[ConfigSnapshot, ...]] = {}
-    notes: list[str] = []
-
-    def steps_with(self, *matches: Match) -> set[str]:
-        """The steps with an output that counts and has one of ``matches``."""
-        return {c.step for c in self.comparisons if c.match in matches and not c.volatile}
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """Output path → its replayed bytes."""
-        return {path: place for path, (place, _) in self.made.items()}
-
-    @property
-    def failed(self) -> set[str]:
-        """The steps that did not succeed."""
-        return {name for name, one in self.executions.items() if one.ending is not Ending.SUCCEEDED}
-
-
-class Repeat(msgspec.Struct, frozen=True, kw_only=True):
-    """An unchanged further run, and how it compares with the first one."""
-
-    round: Round
-    comparisons: list[Comparison]
 
 
 class Replaying:
@@ -92,14 +42,12 @@ class Replaying:
         self.executor = executor
         self.image = ""
         """What the engine calls the image, once it is there."""
-        self._fetching = threading.Lock()
         self._loading = threading.Lock()
-        self.record = Record()
         self.judgements = judgements
         self.host = host_facts()
         self.environment = restoration(recipe.machine, self.host, recipe.profile)
         self.produced = {o.artifact.path for step in recipe.steps for o in step.outputs}
-        self.fetcher = session.fetcher(recipe.code)
+        self.record = Evidence(session.fetcher(recipe.code), workspace)
 
     def bring(self, steps: Collection[Step]) -> Prepared:
         """Bring code, inputs and image at the same time.
@@ -113,7 +61,7 @@ class Replaying:
         with ThreadPoolExecutor(max_workers=3, thread_name_prefix="bring") as pool:
             image = pool.submit(self._prepare)
             code = pool.submit(self.workspace.write_code)
-            self._bring_inputs(steps)
+            self.record.bring_inputs(steps)
             code.result()
             progress.finished("fetch code and data", f"{len(self.record.files)} artifacts verified")
             prepared = image.result()
@@ -152,7 +100,7 @@ class Replaying:
     def bringing_outputs(self, steps: Collection[Step]) -> Iterator[None]:
         """While steps run, bring and verify the recorded outputs too."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="outputs") as pool:
-            pending = pool.submit(self.bring_outputs, steps)
+            pending = pool.submit(self.record.bring_outputs, steps)
             spare = self.executor.engine_cpus > len(steps)
             loading = pool.submit(self._load_report) if spare else None
             yield
@@ -172,39 +120,6 @@ class Replaying:
                 load(self.recipe)
         finally:
             self._loading.release()
-
-    def _bring_inputs(self, steps: Collection[Step]) -> None:
-        """Recorded inputs: a source must be there; an intermediate that is gone is replayed instead."""
-        for artifact in _unique(a for step in steps for a in step.inputs):
-            try:
-                self._bring_one(artifact)
-            except SourceNotFoundError as error:
-                if not self._is_made(artifact.path):
-                    raise
-                self.record.absent[artifact.path] = str(error)
-
-    def _is_made(self, path: str) -> bool:
-        return any(path == made or path.startswith(f"{made}/") for made in self.produced)
-
-    def _bring_one(self, artifact: Artifact) -> Path:
-        with self._fetching:
-            place = self.workspace.input_place(artifact)
-            if not place.exists():
-                self.fetcher.fetch(artifact, place)
-            self.record.files[artifact.path] = place
-        return place
-
-    def bring_outputs(self, steps: Collection[Step]) -> None:
-        """The recorded outputs: a damaged record is noticed even when the replay gives the recorded digests."""
-        for artifact in (o.artifact for step in steps for o in step.outputs):
-            if artifact.path in self.record.files or artifact.storage is Storage.NONE:
-                continue
-            try:
-                self._bring_one(artifact)
-            except DigestMismatchError as error:
-                self.record.damaged[artifact.path] = str(error)
-            except FetchError as error:
-                self.record.absent[artifact.path] = str(error)
 
     def run_round(
         self, steps: Collection[Step], inputs: Callable[[Step, Round], dict[str, Path]], mode: Mode, label: str
@@ -283,25 +198,11 @@ class Replaying:
         described = describe(place) if place else None
         if place and described:
             done.made[path] = (place, described)
-        recorded = self._recorded(
-            output.artifact, same=bool(described and described.digests == output.artifact.digests)
-        )
+        same = bool(described and described.digests == output.artifact.digests)
+        recorded = self.record.files.get(path) if same else self.record.bring_output(output.artifact)
         done.comparisons.append(
             compare_output(step.name, self._judged(output), recorded, place, described, problems.get(path), mode)
         )
-
-    def _recorded(self, artifact: Artifact, *, same: bool) -> Path | None:
-        """The recorded bytes, wanted only where the digests differ."""
-        if same or artifact.path in self.record.absent or artifact.path in self.record.damaged:
-            return self.record.files.get(artifact.path)
-        if artifact.path not in self.record.files and artifact.storage is not Storage.NONE:
-            try:
-                return self._bring_one(artifact)
-            except DigestMismatchError as error:
-                self.record.damaged[artifact.path] = str(error)
-            except FetchError as error:
-                self.record.absent[artifact.path] = str(error)
-        return self.record.files.get(artifact.path)
 
     def ready(self, steps: Collection[Step]) -> list[Step]:
         """The steps whose recorded inputs are all here."""
@@ -324,14 +225,14 @@ class Replaying:
 
     def recorded_inputs(self, step: Step, _done: Round) -> dict[str, Path]:
         """Isolated: every input as it was recorded."""
-        return {a.path: self.record.files[a.path] for a in step.inputs}
+        return {a.path: self.record.file(a) for a in step.inputs}
 
     def chained_inputs(self, earlier: Mapping[str, Path]) -> Callable[[Step, Round], dict[str, Path]]:
         """Chained: what predecessors made in this round, else in an earlier one, else as recorded."""
 
         def choose(step: Step, done: Round) -> dict[str, Path]:
             made = {**earlier, **done.files}
-            return {a.path: _inside(made, a.path) or self.record.files[a.path] for a in step.inputs}
+            return {a.path: inside(made, a.path) or self.record.file(a) for a in step.inputs}
 
         return choose
 
@@ -369,48 +270,6 @@ def judgements_of(recipe: Recipe, session: Session) -> dict[str, Judgement]:
     return tighten_recipe(recipe, given)
 
 
-def predecessors(recipe: Recipe, step: Step) -> set[str]:
-    """The steps whose outputs ``step`` reads."""
-    made = {o.artifact.path: s.name for s in recipe.steps for o in s.outputs}
-    return {name for a in step.inputs for path, name in made.items() if a.path == path or a.path.startswith(f"{path}/")}
-
-
-def downstream(recipe: Recipe, names: Collection[str]) -> list[Step]:
-    """The steps that stand on any of ``names``, without these, in dependency order."""
-    reached = set(names)
-    for step in recipe.steps:
-        if predecessors(recipe, step) & reached:
-            reached.add(step.name)
-    return [step for step in recipe.steps if step.name in reached - set(names)]
-
-
-def selected(recipe: Recipe, from_step: str | None) -> list[Step]:
-    """The steps to replay.
-
-    Raises:
-        UsageError: There is no such step.
-    """
-    if from_step is None:
-        return list(recipe.steps)
-    names = [step.name for step in recipe.steps]
-    if from_step not in names:
-        raise UsageError(f"got the step {from_step!r}, expected one of {', '.join(names)}")
-    return [recipe.step(from_step), *downstream(recipe, {from_step})]
-
-
-def _inside(files: Mapping[str, Path], path: str) -> Path | None:
-    """``path``, or the part of a made directory that it names."""
-    if path in files:
-        return files[path]
-    parent = next((made for made in files if path.startswith(f"{made}/")), None)
-    inner = files[parent] / path.removeprefix(f"{parent}/") if parent else None
-    return inner if inner is not None and inner.exists() else None
-
-
-def _unique(artifacts: Iterable[Artifact]) -> list[Artifact]:
-    return list({artifact.path: artifact for artifact in artifacts}.values())
-
-
 def _undeclared(step: Step, path: str, mode: Mode) -> Comparison:
     from replay.outcome import Finding
 
@@ -420,25 +279,14 @@ def _undeclared(step: Step, path: str, mode: Mode) -> Comparison:
 
 def _config_differences(
     step: str, recorded: Collection[ConfigSnapshot], replayed: Collection[ConfigSnapshot]
-) -> list[Deviation]:
-    import yaml
-
-    before = {c.name: _flat("", yaml.safe_load(c.resolved)) for c in recorded}
-    after = {c.name: _flat("", yaml.safe_load(c.resolved)) for c in replayed}
+) -> Iterator[Deviation]:
+    after = {c.name: flatten_yaml(c.resolved) or {} for c in replayed}
     consequence = "the workflow was configured otherwise than recorded; its outputs may differ for that reason alone"
-    return [
-        Deviation(facet=f"config {name}.{key} of {step}", recorded=str(before[name].get(key, "absent")),
-                  actual=str(after.get(name, {}).get(key, "absent")), consequence=consequence)
-        for name in before
-        for key in sorted(before[name].keys() | after.get(name, {}).keys())
-        if before[name].get(key, "absent") != after.get(name, {}).get(key, "absent")
-    ]  # fmt: skip
-
-
-def _flat(prefix: str, value: object) -> dict[str, object]:
-    if isinstance(value, dict):
-        found: dict[str, object] = {}
-        for key, item in value.items():
-            found |= _flat(f"{prefix}.{key}" if prefix else str(key), item)
-        return found
-    return {prefix: value}
+    for config in recorded:
+        old, new = flatten_yaml(config.resolved) or {}, after.get(config.name, {})
+        for key in sorted(old.keys() | new.keys()):
+            was, now = old.get(key, "absent"), new.get(key, "absent")
+            if was != now:
+                yield Deviation(
+                    facet=f"config {config.name}.{key} of {step}", recorded=was, actual=now, consequence=consequence
+                )

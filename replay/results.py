@@ -19,7 +19,8 @@ from replay.errors import (
 from replay.lineage import Edge, EdgeType, Kind, Node
 from replay.outcome import Comparison, Deviation, Mode, ReplayResult, Verdict
 from replay.recipe import Recipe
-from replay.replaying import Repeat, Replaying, Round, Wishes
+from replay.replaying import Replaying
+from replay.rounds import Repeat, Round, Wishes
 from replay.session import Session
 from replay.store import fsops
 
@@ -111,7 +112,7 @@ def _deviations(one: Replaying, prepared: Prepared, rounds: list[Round]) -> tupl
 
 
 def _notes(one: Replaying, rounds: list[Round], repeats: list[Repeat], repeated: list[Comparison]) -> tuple[str, ...]:
-    notes = [f"A copy that is damaged was left aside: {finding}" for finding in one.fetcher.findings]
+    notes = [f"A copy that is damaged was left aside: {finding}" for finding in one.record.findings]
     notes += [
         f"{path}: its recorded bytes are not to be had ({why})" for path, why in sorted(one.record.absent.items())
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from replay.diff.flatten import flatten_yaml
 from replay.diff.tree import Change, CodeDiff, CodeHistory, ConfigChange, DataChange, EnvironmentDiff
+from replay.flatten import flatten_yaml
 from replay.identity import sha256_hex
 from replay.recipe import Artifact, Code, ConfigSnapshot, Environment, Image, Output, Recipe, Step, Storage
 from replay.report.standing import tolerance_text

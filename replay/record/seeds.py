@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
+from replay.flatten import flatten, flatten_yaml
 from replay.recipe import ConfigSnapshot, Seed
 
 _NAME = re.compile(r"(^|[._-])(seed|random_state)(\.value)?$", re.IGNORECASE)
@@ -40,19 +40,20 @@ def find_seeds(
     found = [Seed(name=name, value=value, place="command") for name, value in _OPTION.findall(" ".join(command))]
     for key, value in parameters.items():
         file, _, inner = key.rpartition(":")
-        found += [
-            Seed(name=name, value=text, place=file)
-            for name, text in _flat(inner, json.loads(value))
-            if _NAME.search(name)
-        ]
+        found += _named_seeds(flatten(json.loads(value), inner), file)
     for config in configs:
-        import yaml
-
-        values = yaml.safe_load(config.resolved)
-        found += [Seed(name=n, value=v, place=f"config {config.name}") for n, v in _flat("", values) if _NAME.search(n)]
+        found += _named_seeds(flatten_yaml(config.resolved), f"config {config.name}")
     if environment.get("PYTHONHASHSEED", "random") != "random":
         found.append(Seed(name="PYTHONHASHSEED", value=environment["PYTHONHASHSEED"], place="environment"))
     return tuple(dict.fromkeys(found))
+
+
+def _named_seeds(values: Mapping[str, str] | None, place: str) -> list[Seed]:
+    return [
+        Seed(name=name, value=text.strip('"'), place=place)
+        for name, text in (values or {}).items()
+        if _NAME.search(name)
+    ]
 
 
 def missing_seeds(sources: Iterable[Path], seeds: Iterable[Seed]) -> tuple[str, ...]:
@@ -87,9 +88,3 @@ def _random_libraries(text: str) -> set[str]:
     return {
         label for name in names for key, label in _RANDOM_LIBRARIES.items() if name == key or name.startswith(key + ".")
     }
-
-
-def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        return [pair for key, item in value.items() for pair in _flat(f"{prefix}.{key}" if prefix else str(key), item)]
-    return [(prefix, "null" if value is None else str(value))]

@@ -1,4 +1,4 @@
-"""The example that a new user meets first, and the gallery's frozen recipes, recorded on another machine on another day."""
+"""The example that a new user meets first, and the gallery's recipes, frozen on another machine on another day."""
 
 from __future__ import annotations
 

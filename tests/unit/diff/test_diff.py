@@ -14,10 +14,10 @@ from unit.report.sample import GAPS, HOSTILE, artifact, poison, recipe, resolved
 
 from replay.diff import machine
 from replay.diff.effects import ReadOutput
-from replay.diff.flatten import MAX_BYTES, flatten_yaml
 from replay.diff.recipes import diff_recipes
 from replay.diff.text import render_diff
 from replay.diff.tree import Change, CodeHistory, Commit, FileChange, RecipeDiff, history
+from replay.flatten import MAX_BYTES, flatten_yaml
 from replay.recipe import Artifact, Package, Recipe, Seed, Step, Storage
 
 replace = msgspec.structs.replace

@@ -1,4 +1,4 @@
-"""Flatten a resolved YAML configuration to ``a.b[0]`` keys; bounded, since a recipe is untrusted."""
+"""Flat ``a.b[0]`` keys of a configuration; bounded, since a recipe is untrusted."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ def flatten_yaml(text: str) -> dict[str, str] | None:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
+    return flatten(value)
+
+
+def flatten(value: Any, place: str = "") -> dict[str, str] | None:
+    """Each leaf as JSON text by its key below ``place``; ``None`` when there are too many."""
     found: dict[str, str] = {}
-    for key, leaf in _leaves(value, "", 0):
+    for key, leaf in _leaves(value, place, 0):
         # Aliases can make a small text have endless leaves.
         if len(found) >= MAX_KEYS:
             return None

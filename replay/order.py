@@ -1,0 +1,37 @@
+"""Which steps of a recipe stand on which. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from replay.errors import UsageError
+from replay.recipe import Recipe, Step
+
+
+def predecessors(recipe: Recipe, step: Step) -> set[str]:
+    """The steps whose outputs ``step`` reads."""
+    made = {o.artifact.path: s.name for s in recipe.steps for o in s.outputs}
+    return {name for a in step.inputs for path, name in made.items() if a.path == path or a.path.startswith(f"{path}/")}
+
+
+def downstream(recipe: Recipe, names: Collection[str]) -> list[Step]:
+    """The steps that stand on any of ``names``, without these, in dependency order."""
+    reached = set(names)
+    for step in recipe.steps:
+        if predecessors(recipe, step) & reached:
+            reached.add(step.name)
+    return [step for step in recipe.steps if step.name in reached - set(names)]
+
+
+def selected(recipe: Recipe, from_step: str | None) -> list[Step]:
+    """The steps to replay.
+
+    Raises:
+        UsageError: There is no such step.
+    """
+    if from_step is None:
+        return list(recipe.steps)
+    names = [step.name for step in recipe.steps]
+    if from_step not in names:
+        raise UsageError(f"got the step {from_step!r}, expected one of {', '.join(names)}")
+    return [recipe.step(from_step), *downstream(recipe, {from_step})]
