@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests_support.containers import Workshop, base_image, docker_client, leftovers
+from tests_support.containers import TEST_LABEL, Workshop, base_image, docker_client, leftovers
 
 from replay.errors import EngineUnavailableError, InterruptedReplayError
 from replay.execute.interface import StepResult
@@ -191,7 +191,7 @@ def test_an_engine_that_goes_away_is_no_verdict(tmp_path: Path, client: DockerCl
     finally:
         cutter.join()
         through.close()
-        for container in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}=rp_test"}):
+        for container in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={TEST_LABEL}"}):
             container.remove(force=True)
         gc.collect()
 

@@ -263,6 +263,7 @@ def test_an_archive_with_every_layer_loads_too(client, base, project, images, tm
     assert load(client, config, files) == image.config
 
 
+@pytest.mark.alone
 def test_helpers_have_no_network_and_leave_nothing(client, base):
     before = {row["Id"] for row in client.api.containers(all=True, filters={"label": LABEL})}
     source = "import socket; socket.create_connection(('192.0.2.1', 80), 5)"
