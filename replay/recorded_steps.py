@@ -227,7 +227,7 @@ def recorded_of(
 def _expect_success(planned: PlannedStep, execution: Execution) -> None:
     if execution.ending is not Ending.SUCCEEDED:
         raise WorkflowFailedError(
-            f"step {planned.name} {execution.reason or execution.ending.value}",
+            f"step {planned.name}: {execution.reason or execution.ending.value}",
             log=execution.log,
             hint="nothing was recorded; correct the workflow and record again",
         )

@@ -162,7 +162,8 @@ class Replaying:
 
     def _run_step(self, step: Step, inputs: Mapping[str, Path], mode: Mode, label: str, done: Round) -> None:
         progress = self.session.progress
-        task = f"replay {step.name}" + (f" ({label.removesuffix('-' + step.name)})" if label[:8] != "isolated" else "")
+        which = label.removesuffix(f"-{step.name}")
+        task = f"replay {step.name}" + ("" if which == "isolated" else f" ({which})")
         progress.started(task)
         result = self.workspace.run(
             self.executor,

@@ -47,7 +47,7 @@ class Lines:
 
     def finished(self, task: str, note: str = "") -> None:
         """Say what came out, and how long it took."""
-        self._line(f"✓ {task}{': ' + note if note else ''}{_since(self._begun.pop(task, None))}")
+        self._line(f"● {task}{': ' + note if note else ''}{_since(self._begun.pop(task, None))}")
 
     def _line(self, text: str) -> None:
         with self._lock:
@@ -87,7 +87,7 @@ class Live:
             since = _since(self._begun.pop(task, None))
         if known is not None:
             self._bars.remove_task(known)
-        self._bars.console.print(f"✓ {printable(task)}{': ' + printable(note) if note else ''}{since}", markup=False)
+        self._bars.console.print(f"● {printable(task)}{': ' + printable(note) if note else ''}{since}", markup=False)
 
 
 def _since(begun: float | None) -> str:
