@@ -6,6 +6,7 @@ the two files differently, no encoding that must be right.
 
 from __future__ import annotations
 
+import abc
 import csv
 import mmap
 from collections.abc import Iterator
@@ -26,15 +27,15 @@ _UNPACKED = 64 << 30
 _THRIFT = 256 << 20
 
 
-class Table:
+class Table(abc.ABC):
     """One open table. ``names`` and ``types`` are in file order; ``rows`` is ``None`` where only reading tells."""
 
     def __init__(self, side: Side, names: list[str], types: list[Any], rows: int | None) -> None:
         self.side, self.names, self.types, self.rows = side, names, types, rows
 
+    @abc.abstractmethod
     def batches(self, columns: list[int] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of the given columns (all by default), in file order."""
-        raise NotImplementedError
 
     def column(self, index: int) -> pa.Array:
         """One whole column."""

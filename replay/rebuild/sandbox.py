@@ -66,21 +66,7 @@ def run_python(
     container = None
     sweep(client)
     try:
-        container = client.api.create_container(
-            find_local(client, image) or image.config,
-            ["python3", "-c", source],
-            entrypoint=[],
-            user=f"{USER}:{USER}",
-            name=f"replay-helper-{uuid.uuid4().hex[:12]}",
-            labels={LABEL: "rebuild"},
-            environment={"SOURCE_DATE_EPOCH": str(EPOCH), "PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8",
-                         "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
-            host_config=client.api.create_host_config(
-                network_mode="none", cap_drop=["ALL"], security_opt=["no-new-privileges:true"], pids_limit=64,
-                mem_limit=memory, memswap_limit=memory, read_only=files is None,
-                tmpfs={"/tmp": "rw,nosuid,nodev,size=256m"},
-            ),
-        )["Id"]  # fmt: skip
+        container = _create(client, image, source, memory, read_only=files is None)
         if files is not None:
             client.api.put_archive(container, "/", _pack(files))
         client.api.start(container)
@@ -98,6 +84,25 @@ def run_python(
     finally:
         if container is not None:
             client.api.remove_container(container, force=True, v=True)
+
+
+def _create(client: DockerClient, image: Image, source: str, memory: str, *, read_only: bool) -> str:
+    made: dict[str, str] = client.api.create_container(
+        find_local(client, image) or image.config,
+        ["python3", "-c", source],
+        entrypoint=[],
+        user=f"{USER}:{USER}",
+        name=f"replay-helper-{uuid.uuid4().hex[:12]}",
+        labels={LABEL: "rebuild"},
+        environment={"SOURCE_DATE_EPOCH": str(EPOCH), "PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8",
+                     "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
+        host_config=client.api.create_host_config(
+            network_mode="none", cap_drop=["ALL"], security_opt=["no-new-privileges:true"], pids_limit=64,
+            mem_limit=memory, memswap_limit=memory, read_only=read_only,
+            tmpfs={"/tmp": "rw,nosuid,nodev,size=256m"},
+        ),
+    )  # fmt: skip
+    return made["Id"]
 
 
 def sweep(client: DockerClient) -> None:

@@ -59,65 +59,44 @@ def new_execution() -> str:
 
 def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge], str]:
     """The nodes and edges of ``recorded`` as version ``version``, and the uid of its model version."""
-    nodes: dict[str, Node] = {}
-    edges: list[Edge] = []
+    graph = _Graph()
+    code = graph.add(_code(recorded.code))
+    image = graph.add(_image(recorded.environment))
+    execution = graph.add(_execution(recorded))
+    focal = graph.add(_model_version(recorded, version))
+    graph.join(focal, EdgeType.DERIVED_FROM, execution, "execution")
+    for step, facts in zip(recorded.steps, recorded.facts, strict=True):
+        run = graph.add(_run(step, facts))
+        graph.join(run, EdgeType.PART_OF, execution, "step")
+        graph.join(run, EdgeType.USED, code, "code")
+        graph.join(run, EdgeType.USED, image, "image")
+        for config in step.configs:
+            graph.join(run, EdgeType.USED, graph.add(_config(config)), f"config:{config.name}")
+        for item in step.inputs:
+            place = {"storage": item.storage.value}
+            graph.join(run, EdgeType.USED, graph.add(_artifact(item, Kind.DATASET)), f"input:{item.path}", place)
+        # An evaluation stands on the model, not under it; a model version rests on its evaluation all the same.
+        graph.join(focal, EdgeType.DERIVED_FROM, run, "step")
+        for output in step.outputs:
+            path, made = output.artifact.path, graph.add(_artifact(output.artifact, _KIND[output.role]))
+            graph.join(run, EdgeType.GENERATED, made, f"output:{path}", _output_attrs(output))
+            graph.join(focal, EdgeType.DERIVED_FROM, made, "model" if path == recorded.model else f"output:{path}")
+    return list(graph.nodes.values()), graph.edges, focal
 
-    def add(node: Node) -> str:
-        nodes.setdefault(node.uid, node)
+
+class _Graph:
+    """Nodes by uid, and edges, while a recording is written down."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[Edge] = []
+
+    def add(self, node: Node) -> str:
+        self.nodes.setdefault(node.uid, node)
         return node.uid
 
-    code = add(_code(recorded.code))
-    image = add(_image(recorded.environment))
-    execution = add(_execution(recorded))
-    for step, facts in zip(recorded.steps, recorded.facts, strict=True):
-        run = add(_run(step, facts))
-        edges.append(Edge(source=run, type=EdgeType.PART_OF, target=execution, role="step"))
-        edges.append(Edge(source=run, type=EdgeType.USED, target=code, role="code"))
-        edges.append(Edge(source=run, type=EdgeType.USED, target=image, role="image"))
-        for config in step.configs:
-            edges.append(
-                Edge(source=run, type=EdgeType.USED, target=add(_config(config)), role=f"config:{config.name}")
-            )
-        for item in step.inputs:
-            edges.append(
-                Edge(
-                    source=run,
-                    type=EdgeType.USED,
-                    target=add(_artifact(item, Kind.DATASET)),
-                    role=f"input:{item.path}",
-                    attrs={"storage": item.storage.value},
-                )
-            )
-        for output in step.outputs:
-            uid = add(_artifact(output.artifact, _KIND[output.role]))
-            edges.append(
-                Edge(
-                    source=run,
-                    type=EdgeType.GENERATED,
-                    target=uid,
-                    role=f"output:{output.artifact.path}",
-                    attrs=_output_attrs(output),
-                )
-            )
-    version_uid = add(_model_version(recorded, version))
-    model = next(o.artifact for s in recorded.steps for o in s.outputs if o.artifact.path == recorded.model)
-    edges.append(
-        Edge(
-            source=version_uid,
-            type=EdgeType.DERIVED_FROM,
-            target=_artifact(model, Kind.MODEL).uid,
-            role="model",
-        )
-    )
-    edges.append(Edge(source=version_uid, type=EdgeType.DERIVED_FROM, target=execution, role="execution"))
-    # An evaluation stands on the model, not under it; a model version rests on its evaluation all the same.
-    for step, facts in zip(recorded.steps, recorded.facts, strict=True):
-        edges.append(Edge(source=version_uid, type=EdgeType.DERIVED_FROM, target=_run(step, facts).uid, role="step"))
-        for output in step.outputs:
-            uid = _artifact(output.artifact, _KIND[output.role]).uid
-            role = f"output:{output.artifact.path}"
-            edges.append(Edge(source=version_uid, type=EdgeType.DERIVED_FROM, target=uid, role=role))
-    return list(nodes.values()), edges, version_uid
+    def join(self, source: str, type_: EdgeType, target: str, role: str, attrs: dict[str, Any] | None = None) -> None:
+        self.edges.append(Edge(source=source, type=type_, target=target, role=role, attrs=attrs or {}))
 
 
 def _code(code: Code) -> Node:

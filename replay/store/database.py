@@ -179,7 +179,7 @@ class Store:
         with self._reading() as connection:
             found = reads.node(connection, _uid(uid))
         if found is None:
-            raise _no_node(uid)
+            raise ResolveError(f"no node {uid} is recorded", hint="`replay models` lists what is recorded")
         return found
 
     def closure(self, uid: str, *, direction: Direction = "up", limit: int | None = None) -> Lineage:
@@ -253,7 +253,7 @@ class Store:
     def _id(self, connection: sqlite3.Connection, uid: str) -> int:
         found = reads.node_id(connection, _uid(uid))
         if found is None:
-            raise _no_node(uid)
+            raise ResolveError(f"no node {uid} is recorded", hint="`replay models` lists what is recorded")
         return found
 
     def _not_found(self, wanted: ModelId) -> ModelNotFoundError:
@@ -297,7 +297,3 @@ def _uid(uid: str) -> str:
     if not _UID.fullmatch(uid):
         raise UsageError(f"got the uid {uid!r}, expected 64 hex digits")
     return uid
-
-
-def _no_node(uid: str) -> ResolveError:
-    return ResolveError(f"no node {uid} is recorded", hint="`replay models` lists what is recorded")

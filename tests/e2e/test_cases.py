@@ -109,6 +109,7 @@ def test_case(name: str, project: Project) -> None:
     if case.dvc:
         project.init_dvc(case.track)
     project.commit(case.title)
+    assert case.actions, "a case without actions shows nothing"
     for number, action in enumerate(case.actions, start=1):
         (kind,) = [field for field in action.__struct_fields__ if getattr(action, field) is not None]
         with _told(f"{name}: action {number}, {kind}"):

@@ -23,8 +23,8 @@ def _report(where, error):
         out = os.environ.get("REPLAY_HOOK_OUT", "/replay/out")
         with open(os.path.join(out, "hook-%d.txt" % os.getpid()), "a") as file:
             file.write("%s: %s: %s\n" % (where, type(error).__name__, error))
-    except Exception:  # there is nowhere left to say it
-        pass
+    except OSError:  # there is nowhere left to say it
+        return
 
 
 def _capture():

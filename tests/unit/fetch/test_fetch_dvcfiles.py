@@ -95,7 +95,6 @@ def test_no_outs_at_all() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    with contextlib.suppress(FetchError):
-        outs_of("x.dvc", data)
-    with contextlib.suppress(FetchError):
-        stages_of("dvc.lock", data)
+    for read, name in ((outs_of, "x.dvc"), (stages_of, "dvc.lock")):
+        with contextlib.suppress(FetchError):
+            assert isinstance(read(name, data), tuple)

@@ -25,8 +25,8 @@ def test_a_result_decodes_to_itself_and_fits_its_schema(name: str, tmp_path: Pat
 
 def test_a_recipe_and_a_plan_fit_their_schemas() -> None:
     of = recipe()
-    jsonschema.validate(json.loads(encode(of)), schema("recipe"))
-    jsonschema.validate(json.loads(to_json(plan(of))), schema("plan"))
+    assert jsonschema.validate(json.loads(encode(of)), schema("recipe")) is None
+    assert jsonschema.validate(json.loads(to_json(plan(of))), schema("plan")) is None
 
 
 def test_schemas_refuse_another_version_and_unknown_fields() -> None:
