@@ -113,7 +113,8 @@ def docker_client() -> Iterator[DockerClient]:
 
 
 def leftovers(client: DockerClient, replay_id: str = TEST_LABEL) -> list[str]:
-    """Containers and volumes of ours that are still there."""
+    """Containers and volumes of ours that are still there, sorted."""
     chosen = {"label": f"replay.run={replay_id}"}
     volumes = client.api.volumes(filters=chosen).get("Volumes") or []
-    return [c["Id"] for c in client.api.containers(all=True, filters=chosen)] + [v["Name"] for v in volumes]
+    containers = client.api.containers(all=True, filters=chosen)
+    return sorted([c["Id"] for c in containers] + [v["Name"] for v in volumes])  # the engine names volumes in any order
