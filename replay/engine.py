@@ -15,6 +15,7 @@ from replay.identity import ModelId, ulid
 from replay.order import selected
 from replay.outcome import Match, Mode, ReplayResult
 from replay.recipe import Recipe, Step
+from replay.record.graph import to_lineage
 from replay.recorded_steps import Recording, recorded_of
 from replay.recording import RecordRequest
 from replay.replaying import Replaying, judgements_of
@@ -72,7 +73,7 @@ def record(request: RecordRequest, session: Session) -> Recorded:
         if archived:
             keep_image(session.docker, reference, environment.image, session.store.blobs)
     written = recorded_of(ground, ran, environment, machine, archived=archived)
-    version = session.store.register(plan.model_name, lambda number: recording.to_lineage(written, number))
+    version = session.store.register(plan.model_name, lambda number: to_lineage(written, number))
     recipe = recipe_of(f"{plan.model_name}:{version}", session)
     path = write_recipe(session.root, recipe)
     session.store.journal.append("record", model=recipe.model_id, recipe=recipe.recipe_id, execution=written.execution)

@@ -99,10 +99,6 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     complete: bool = True
     truncated_by: tuple[str, ...] = ()
 
-    def of_kind(self, kind: Kind) -> list[Node]:
-        """The nodes of one kind, in the order of the walk."""
-        return [node for node in self.nodes.values() if node.kind is kind]
-
     def producer(self, artifact: str) -> Node | None:
         """The run that generated ``artifact``, when the record knows one."""
         runs = (e.source for e in self.edges if e.type is EdgeType.GENERATED and e.target == artifact)

@@ -11,11 +11,7 @@ import msgspec
 from replay.config import ExecutorSettings
 from replay.errors import DirtyTreeError, UsageError
 from replay.rebuild.interface import BaseSpec, EnvironmentSettings
-from replay.recipe import (
-    Code,
-    Resources,
-)
-from replay.record.graph import to_lineage
+from replay.recipe import Code, Resources
 from replay.record.pipeline import Plan, command_plan, dvc_plan
 from replay.record.project import FILE, Project, decode
 from replay.record.secrets import refuse_secrets
@@ -23,9 +19,6 @@ from replay.session import Session
 
 if TYPE_CHECKING:
     from replay.fetch.git import WorkTree
-
-
-__all__ = ["Ground", "RecordRequest", "to_lineage"]
 
 
 class RecordRequest(msgspec.Struct, frozen=True, kw_only=True):

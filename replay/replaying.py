@@ -15,7 +15,7 @@ import msgspec
 from replay.evidence import Evidence, inside
 from replay.flatten import flatten_yaml
 from replay.order import predecessors
-from replay.outcome import Comparison, Deviation, Ending, Match, Mode
+from replay.outcome import Comparison, Deviation, Ending, Mode
 from replay.recipe import ConfigSnapshot, Judgement, Output, Recipe, Step
 from replay.rounds import Round
 from replay.session import Session
@@ -181,12 +181,14 @@ class Replaying:
         if result.execution.ending is not Ending.SUCCEEDED:
             progress.finished(task, f"{result.execution.ending.value}: {result.execution.reason}")
             return
+        from replay.compare.outputs import unexpected
+
         done.configs[step.name] = result.configs
         kinds = {o.artifact.path: o.artifact.kind for o in step.outputs}
         collected = self.workspace.collect(label, result, list(kinds), kinds=kinds)
         for output in step.outputs:
             self._compare(step, output, collected.found, collected.problems, mode, done)
-        done.comparisons += [_undeclared(step, path, mode) for path in collected.unexpected]
+        done.comparisons += [unexpected(step.name, path, None, mode) for path in collected.unexpected]
         mine = [c for c in done.comparisons if c.step == step.name and c.mode is mode]
         progress.finished(task, ", ".join(f"{c.path} {c.match.value}" for c in mine))
 
@@ -269,13 +271,6 @@ def judgements_of(recipe: Recipe, session: Session) -> dict[str, Judgement]:
     if given == Tolerance():
         return {o.artifact.path: o.judgement for step in recipe.steps for o in step.outputs}
     return tighten_recipe(recipe, given)
-
-
-def _undeclared(step: Step, path: str, mode: Mode) -> Comparison:
-    from replay.outcome import Finding
-
-    finding = Finding(match=Match.UNEXPECTED, comparator="presence", summary="written, and not declared as an output")
-    return Comparison(step=step.name, path=path, mode=mode, finding=finding)
 
 
 def _config_differences(

@@ -126,6 +126,7 @@ class Session:
         from replay.fetch.dvcconfig import find_dvc_dir, load
         from replay.fetch.git_source import GitSource
         from replay.fetch.interface import Source
+        from replay.fetch.objects import place_of
         from replay.fetch.store import StoreSource
 
         offline, mirror = self.settings.fetch.offline, self.mirror(code)
@@ -137,7 +138,13 @@ class Session:
         if dvc_dir is not None:
             inside = dvc_dir.relative_to(self.root).as_posix()
             historical = mirror.read(code.commit, f"{inside}/config") if mirror.contains(code.commit) else None
-            sources.append(DvcSource(load(dvc_dir, historical=historical), offline=offline))
+            config = load(dvc_dir, historical=historical)
+            sources.append(DvcSource(config, offline=offline))
+            if not offline and any(place_of(remote) is None for remote in config.remotes):
+                from replay.fetch.dvc_process import DvcProcessSource
+
+                root = "" if inside == ".dvc" else inside.removesuffix("/.dvc")
+                sources.append(DvcProcessSource(mirror, code.commit, config, directory=code.directory, root=root))
         return Fetcher(sources, offline=offline)
 
     def executor(self) -> DockerExecutor:

@@ -29,7 +29,7 @@ def command(recipes: tuple[Path, ...], junit: Path | None, as_json: bool, **opti
     import msgspec
 
     from replay.report.junit import CheckRow, to_junit
-    from replay.report.text import check_line
+    from replay.report.text import check_line, check_summary
     from replay.session import Session
 
     choices = list(options["overrides"]) + (["fetch.offline=true"] if options["offline"] else [])
@@ -46,6 +46,7 @@ def command(recipes: tuple[Path, ...], junit: Path | None, as_json: bool, **opti
             codes.append(code)
             if not as_json:
                 check_line(row, console())
+    check_summary(rows, console(stderr=True))
     if as_json:
         write_json(msgspec.json.encode({"schema_version": "replay.check/1", "rows": rows}))
     if junit:
