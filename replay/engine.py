@@ -72,11 +72,11 @@ def record(request: RecordRequest, session: Session) -> Recorded:
         archived = session.settings.store.archive_images and not request.metadata_only
         if archived:
             keep_image(session.docker, reference, environment.image, session.store.blobs)
-    written = recorded_of(ground, ran, environment, machine, archived=archived)
+    written = recorded_of(ground, ran, environment, machine, session, archived=archived)
     version = session.store.register(plan.model_name, lambda number: to_lineage(written, number))
     recipe = recipe_of(f"{plan.model_name}:{version}", session)
     path = write_recipe(session.root, recipe)
-    session.store.journal.append("record", model=recipe.model_id, recipe=recipe.recipe_id, execution=written.execution)
+    session.store.note("record", model=recipe.model_id, recipe=recipe.recipe_id, execution=written.execution)
     return Recorded(recipe=recipe, recipe_path=path, undeclared=tuple(u for one in ran for u in one.facts.undeclared))
 
 

@@ -15,6 +15,7 @@ from replay.outcome import Verdict
 from replay.recipe import Artifact, Recipe, Storage
 from replay.report.plan import Availability, Plan, PlanItem, PlanStep
 from replay.session import Session
+from replay.uid import uid_of
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -187,25 +188,24 @@ def origins_of(path: Path, session: Session) -> list[Origin]:
     from replay.store.hashing import describe
 
     found: list[Origin] = []
-    for node in session.store.find_digest(describe(path).digests.sha256):
-        both = (
-            *session.store.neighbours(node.uid, direction="up"),
-            *session.store.neighbours(node.uid, direction="down"),
-        )
-        for edge, run in both:
-            if run.kind is Kind.RUN and edge.type in {EdgeType.USED, EdgeType.GENERATED}:
-                role, _, name = edge.role.partition(":")
-                facts = run.attrs["facts"]
-                found.append(
-                    Origin(
-                        role=role,
-                        path=name,
-                        step=run.name,
-                        run=run.identity["run"],
-                        started=facts["started"],
-                        models=_models_of(run.uid, session),
-                    )
+    uid = uid_of({"sha256": describe(path).digests.sha256})
+    if not session.store.has(uid):
+        return []
+    both = (*session.store.neighbours(uid, direction="up"), *session.store.neighbours(uid, direction="down"))
+    for edge, run in both:
+        if run.kind is Kind.RUN and edge.type in {EdgeType.USED, EdgeType.GENERATED}:
+            role, _, name = edge.role.partition(":")
+            facts = run.attrs["facts"]
+            found.append(
+                Origin(
+                    role=role,
+                    path=name,
+                    step=run.name,
+                    run=run.identity["run"],
+                    started=facts["started"],
+                    models=_models_of(run.uid, session),
                 )
+            )
     return sorted(found, key=lambda o: (o.role != "output", o.started))
 
 

@@ -1,4 +1,4 @@
-"""The lineage graph as values: nodes, edges, and the closure that a walk returns."""
+"""The lineage graph as values: nodes, edges, facets, and the closure that a walk returns."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from replay.identity import canonical_json, sha256_hex
+from replay.uid import uid_of
 
 
 class Kind(enum.StrEnum):
     """What a node is."""
 
     DATASET = "dataset"
+    FEATURE_VIEW = "feature_view"
     CODE = "code"
     IMAGE = "image"
     CONFIG = "config"
@@ -21,12 +22,30 @@ class Kind(enum.StrEnum):
     ACTION = "action"
     MODEL = "model"
     MODEL_VERSION = "model_version"
+    DEPLOYMENT = "deployment"
+    COLLECTION = "collection"
+    PLAN = "plan"
+    AGENT = "agent"
     METRICS = "metrics"
     PLOT = "plot"
+    REPORT = "report"
     LOCATOR = "locator"
-    COLLECTION = "collection"
-    AGENT = "agent"
-    PLAN = "plan"
+
+
+TYPES: dict[Kind, tuple[str, ...]] = {
+    Kind.AGENT: ("user",),
+    Kind.ACTION: ("alias", "annotate", "approve", "deploy", "forget", "link", "reject", "replay", "share"),
+    Kind.COLLECTION: (
+        "execution", "experiment", "feature_group", "lineage_group", "model_group", "pipeline", "project", "trial",
+    ),
+    Kind.DEPLOYMENT: ("endpoint",),
+    Kind.LOCATOR: ("branch", "endpoint", "path", "pipeline", "tag", "template", "uri"),
+    Kind.PLAN: ("pipeline", "template"),
+}  # fmt: skip
+"""The types that this program gives to nodes of a kind. Imported graphs may bring others."""
+
+NAMED = (Kind.LOCATOR, Kind.COLLECTION, Kind.AGENT, Kind.PLAN, Kind.DEPLOYMENT, Kind.FEATURE_VIEW)
+"""Kinds whose nodes are looked up by their name."""
 
 
 class EdgeType(enum.StrEnum):
@@ -51,26 +70,34 @@ class Evidence(enum.StrEnum):
     ASSERTED = "asserted"
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what is recorded."""
+
+
+class Node(_Value, frozen=True, kw_only=True):
     """An immutable thing in the lineage.
 
-    ``identity`` decides what is the same thing: ``{"sha256": …}`` for content, ``{"commit": …}``, ``{"image": …}``,
-    ``{"run": ulid}`` … ; ``attrs`` holds everything else that was recorded about it, as JSON without floats.
+    ``identity`` decides what is the same thing (see `uid`); everything else was recorded about it, first come, first
+    kept. ``attrs`` is JSON without floats. What is learnt later is a `Facet`.
     """
 
     kind: Kind
     identity: dict[str, str]
-    attrs: dict[str, Any] = {}
+    type: str = ""
+    """What it is among its kind, such as ``experiment`` among collections."""
     name: str = ""
+    attrs: dict[str, Any] = {}
     evidence: Evidence = Evidence.RECORDED
+    basis: str = ""
+    """By which rule it was inferred (and as of when), or by whom it was asserted."""
 
     @property
     def uid(self) -> str:
-        """SHA-256 (hex) of the identity: the same bytes, commit or image recorded twice is one node."""
-        return sha256_hex(canonical_json(self.identity))
+        """What it is known by: the same bytes, commit or image recorded twice is one node."""
+        return uid_of(self.identity)
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Edge(_Value, frozen=True, kw_only=True):
     """``source`` —type(role)→ ``target``, keyed by all four; both ends are node uids."""
 
     source: str
@@ -78,6 +105,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     target: str
     role: str = ""
     attrs: dict[str, Any] = {}
+    evidence: Evidence = Evidence.RECORDED
+    basis: str = ""
 
     @property
     def younger(self) -> str:
@@ -90,7 +119,25 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.source if self.type is EdgeType.GENERATED else self.target
 
 
-class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Facet(_Value, frozen=True, kw_only=True):
+    """Something said about a node after it was recorded: a tag, a status, a correction.
+
+    The newest facet of a key is what holds; the older ones stay on record. ``None`` takes a key back.
+    """
+
+    node: str
+    key: str
+    """``status``, ``stage``, ``owner``, ``alias:NAME``, ``tag:KEY``, ``property:KEY`` …"""
+    value: Any = None
+    evidence: Evidence = Evidence.RECORDED
+    basis: str = ""
+    action: str = ""
+    """The uid of the action that said it."""
+    recorded: str = ""
+    """When, in UTC (ISO 8601); filled by the store."""
+
+
+class Lineage(_Value, frozen=True, kw_only=True):
     """The answer to a walk. ``complete`` is false when something was cut off; ``truncated_by`` says by what."""
 
     focal: str
@@ -107,3 +154,15 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def targets(self, source: str, type_: EdgeType) -> list[tuple[Edge, Node]]:
         """What ``source`` points to by edges of one type, with the edges."""
         return [(e, self.nodes[e.target]) for e in self.edges if e.source == source and e.type is type_]
+
+
+def group_node(model: str) -> Node:
+    """The collection of all versions of a model."""
+    return Node(kind=Kind.COLLECTION, type="model_group", identity={"model": model}, name=model)
+
+
+def agent_node(name: str, basis: str) -> Node:
+    """Somebody who acts, as asserted by ``basis``."""
+    return Node(
+        kind=Kind.AGENT, type="user", identity={"agent": name}, name=name, evidence=Evidence.ASSERTED, basis=basis
+    )

@@ -13,7 +13,8 @@ from replay.errors import DirtyTreeError, RecordError, WorkflowFailedError
 from replay.outcome import Ending, Execution, Mode
 from replay.recipe import Artifact, Environment, Machine, Output, PathKind, Step, Storage
 from replay.record.graph import Recorded, RunFacts, new_execution
-from replay.record.pipeline import PlannedOutput, PlannedStep, commit_to_dvc
+from replay.record.metrics import metrics_of
+from replay.record.pipeline import PlannedOutput, PlannedStep, commit_to_dvc, definition_of
 from replay.record.project import role_of
 from replay.record.secrets import refuse_secrets
 from replay.record.seeds import find_seeds, missing_seeds
@@ -36,6 +37,8 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     step: Step
     facts: RunFacts
     files: dict[str, Path]
+    metrics: dict[str, dict[str, str]] = {}
+    """Of each output that holds metrics: name → value as JSON text."""
 
 
 class Recording:
@@ -143,7 +146,8 @@ class Recording:
             log=session.store.blobs.put_file(self._workspace.log_of(step.name)),
             undeclared=collected.unexpected,
         )
-        return Ran(step=step, facts=facts, files=dict(collected.found))
+        metrics = {o.path: metrics_of(collected.found[o.path]) for o in planned.outputs if o.metric}
+        return Ran(step=step, facts=facts, files=dict(collected.found), metrics=metrics)
 
     def _input(self, path: str) -> Input:
         """A declared input: what an earlier step made, else from the code version, from DVC, or from the work tree."""
@@ -202,7 +206,7 @@ class Recording:
 
 
 def recorded_of(
-    ground: Ground, ran: list[Ran], environment: Environment, machine: Machine, *, archived: bool
+    ground: Ground, ran: list[Ran], environment: Environment, machine: Machine, session: Session, *, archived: bool
 ) -> Recorded:
     """Everything of this recording as one value, ready for the lineage."""
     from importlib.metadata import version
@@ -219,8 +223,11 @@ def recorded_of(
         facts=tuple(one.facts for one in ran),
         gaps=(),
         image_archived=archived,
-        recorded_by=f"{getpass.getuser()} (asserted by the operating system)",
+        recorded_by=getpass.getuser(),
         tool=f"replay {version('replay-engine')}",
+        plan=definition_of(ground.plan),
+        repository=ground.code.url or f"store:{session.store.id}",
+        metrics={path: values for one in ran for path, values in one.metrics.items()},
     )
 
 

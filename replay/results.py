@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from replay.errors import (
     SourceNotFoundError,
     StoreCorruptError,
 )
-from replay.lineage import Edge, EdgeType, Kind, Node
+from replay.lineage import Edge, EdgeType, Kind, Node, agent_node
 from replay.outcome import Comparison, Deviation, Mode, ReplayResult, Verdict
 from replay.recipe import Recipe
 from replay.replaying import Replaying
@@ -178,18 +179,22 @@ def _remember(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wi
         "mode": result.mode.value,
         "certificate": wishes.certify,
     }
+    who = agent_node(getpass.getuser(), "the operating system")
     action = Node(
-        kind=Kind.ACTION, identity={"replay": result.replay_id}, name=f"replay of {result.model_id}", attrs=attrs
+        kind=Kind.ACTION,
+        type="replay",
+        identity={"action": result.replay_id.removeprefix("rp_")},
+        name=f"replay of {result.model_id}",
+        attrs=attrs,
     )
-    edges = [Edge(source=action.uid, type=EdgeType.REPLAYS, target=uid) for uid in _own_version(recipe, session)]
-    session.store.append([action], edges)
-    session.store.journal.append(
+    edges = [Edge(source=action.uid, type=EdgeType.ACTED_BY, target=who.uid)]
+    edges += [Edge(source=action.uid, type=EdgeType.REPLAYS, target=uid) for uid in _own_version(recipe, session)]
+    session.store.append([action, who], edges)
+    session.store.note(
         "replay", replay=result.replay_id, model=result.model_id, recipe=result.recipe_id, verdict=result.verdict.value
     )
 
 
 def _own_version(recipe: Recipe, session: Session) -> list[str]:
     """The model version's node, when this store recorded it."""
-    return [
-        node.uid for node in session.store.nodes_by(Kind.MODEL_VERSION, model=recipe.name, version=str(recipe.version))
-    ]
+    return [row.uid for row in session.store.models(recipe.name) if row.version == recipe.version]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from replay.identity import canonical_json, sha256_hex, ulid
-from replay.lineage import Edge, EdgeType, Kind, Node
+from replay.lineage import Edge, EdgeType, Kind, Node, agent_node, group_node
 from replay.recipe import Artifact, Code, ConfigSnapshot, Environment, Gap, Machine, Output, OutputRole, Step
 
 _KIND = {
@@ -33,6 +33,18 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Files written beside the declared outputs."""
 
 
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """What was to be run, before it ran: the plan that an execution follows. It is known by its digest."""
+
+    steps: tuple[dict[str, Any], ...]
+    model: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the canonical JSON."""
+        return sha256_hex(canonical_json(self))
+
+
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded execution of a workflow."""
 
@@ -50,6 +62,11 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     image_archived: bool
     recorded_by: str
     tool: str
+    plan: Definition
+    repository: str
+    """What the paths of artifacts are relative to: the remote's URL, or the store's id where there is none."""
+    metrics: dict[str, dict[str, str]] = {}
+    """Of each output that DVC calls metrics: name → value as JSON text."""
 
 
 def new_execution() -> str:
@@ -59,12 +76,17 @@ def new_execution() -> str:
 
 def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge], str]:
     """The nodes and edges of ``recorded`` as version ``version``, and the uid of its model version."""
-    graph = _Graph()
-    code = graph.add(_code(recorded.code))
+    graph = _Graph(recorded)
+    code = graph.add_code()
     image = graph.add(_image(recorded.environment))
     execution = graph.add(_execution(recorded))
+    graph.join(
+        execution, EdgeType.ACTED_BY, graph.add(agent_node(recorded.recorded_by, "the operating system")), "recorder"
+    )
+    graph.join(execution, EdgeType.FOLLOWS_PLAN, graph.add_plan(), "pipeline")
     focal = graph.add(_model_version(recorded, version))
     graph.join(focal, EdgeType.DERIVED_FROM, execution, "execution")
+    graph.join(focal, EdgeType.PART_OF, graph.add(group_node(recorded.name)), "version")
     for step, facts in zip(recorded.steps, recorded.facts, strict=True):
         run = graph.add(_run(step, facts))
         graph.join(run, EdgeType.PART_OF, execution, "step")
@@ -74,11 +96,11 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
             graph.join(run, EdgeType.USED, graph.add(_config(config)), f"config:{config.name}")
         for item in step.inputs:
             place = {"storage": item.storage.value}
-            graph.join(run, EdgeType.USED, graph.add(_artifact(item, Kind.DATASET)), f"input:{item.path}", place)
+            graph.join(run, EdgeType.USED, graph.add_artifact(item, Kind.DATASET), f"input:{item.path}", place)
         # An evaluation stands on the model, not under it; a model version rests on its evaluation all the same.
         graph.join(focal, EdgeType.DERIVED_FROM, run, "step")
         for output in step.outputs:
-            path, made = output.artifact.path, graph.add(_artifact(output.artifact, _KIND[output.role]))
+            path, made = output.artifact.path, graph.add_artifact(output.artifact, _KIND[output.role])
             graph.join(run, EdgeType.GENERATED, made, f"output:{path}", _output_attrs(output))
             graph.join(focal, EdgeType.DERIVED_FROM, made, "model" if path == recorded.model else f"output:{path}")
     return list(graph.nodes.values()), graph.edges, focal
@@ -87,21 +109,62 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
 class _Graph:
     """Nodes by uid, and edges, while a recording is written down."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: Recorded) -> None:
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
+        self._recorded = recorded
 
     def add(self, node: Node) -> str:
-        self.nodes.setdefault(node.uid, node)
-        return node.uid
+        self.nodes.setdefault(uid := node.uid, node)
+        return uid
 
     def join(self, source: str, type_: EdgeType, target: str, role: str, attrs: dict[str, Any] | None = None) -> None:
         self.edges.append(Edge(source=source, type=type_, target=target, role=role, attrs=attrs or {}))
 
+    def add_code(self) -> str:
+        """The commit; what was recorded from a dirty tree stands on it."""
+        code = self._recorded.code
+        commit = self.add(
+            Node(kind=Kind.CODE, identity={"commit": code.commit}, name=code.commit[:12], attrs={"tree": code.tree})
+        )
+        if code.patch is None:
+            return commit
+        dirty = Node(kind=Kind.CODE, identity={"commit": code.commit, "patch": code.patch}, name=f"{code.commit[:12]}+")
+        self.join(self.add(dirty), EdgeType.DERIVED_FROM, commit, "commit")
+        return dirty.uid
 
-def _code(code: Code) -> Node:
-    identity = {"commit": code.commit} | ({"patch": code.patch} if code.patch else {})
-    return Node(kind=Kind.CODE, identity=identity, name=code.commit[:12], attrs={"tree": code.tree})
+    def add_plan(self) -> str:
+        plan = self._recorded.plan
+        node = Node(
+            kind=Kind.PLAN,
+            type="pipeline",
+            identity={"plan": plan.digest},
+            name=self._recorded.name,
+            attrs=msgspec.to_builtins(plan),
+        )
+        self.join(self.add(node), EdgeType.SPECIALIZES, self._locator("dvc.yaml", "pipeline"), "")
+        return node.uid
+
+    def add_artifact(self, artifact: Artifact, kind: Kind) -> str:
+        """The content, and where it lay: another content of the same path is another version of that locator."""
+        attrs: dict[str, Any] = {
+            "kind": artifact.kind.value,
+            "size": artifact.size,
+            "files": artifact.files,
+            "blake3": artifact.digests.blake3,
+            "md5": artifact.digests.md5,
+        }
+        if values := self._recorded.metrics.get(artifact.path):
+            attrs["values"] = values
+        node = Node(kind=kind, identity={"sha256": artifact.digests.sha256}, name=artifact.path, attrs=attrs)
+        self.join(self.add(node), EdgeType.SPECIALIZES, self._locator(artifact.path, "path"), "")
+        return node.uid
+
+    def _locator(self, path: str, type_: str) -> str:
+        directory = self._recorded.code.directory
+        place = f"{directory}/{path}" if directory else path
+        identity = {"repository": self._recorded.repository, "path": place}
+        return self.add(Node(kind=Kind.LOCATOR, type=type_, identity=identity, name=place))
 
 
 def _image(environment: Environment) -> Node:
@@ -123,11 +186,16 @@ def _execution(recorded: Recorded) -> Node:
         "machine": msgspec.to_builtins(recorded.machine),
         "gaps": msgspec.to_builtins(recorded.gaps),
         "image_archived": recorded.image_archived,
-        "recorded_by": recorded.recorded_by,
         "tool": recorded.tool,
         "steps": [facts.run for facts in recorded.facts],
     }
-    return Node(kind=Kind.COLLECTION, identity={"execution": recorded.execution}, name=recorded.name, attrs=attrs)
+    return Node(
+        kind=Kind.COLLECTION,
+        type="execution",
+        identity={"execution": recorded.execution},
+        name=recorded.name,
+        attrs=attrs,
+    )
 
 
 def _run(step: Step, facts: RunFacts) -> Node:
@@ -155,17 +223,6 @@ def _config(config: ConfigSnapshot) -> Node:
         name=config.name,
         attrs=plain,
     )
-
-
-def _artifact(artifact: Artifact, kind: Kind) -> Node:
-    attrs = {
-        "kind": artifact.kind.value,
-        "size": artifact.size,
-        "files": artifact.files,
-        "blake3": artifact.digests.blake3,
-        "md5": artifact.digests.md5,
-    }
-    return Node(kind=kind, identity={"sha256": artifact.digests.sha256}, name=artifact.path, attrs=attrs)
 
 
 def _output_attrs(output: Output) -> dict[str, Any]:

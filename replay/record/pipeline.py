@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from replay.errors import RecordError, UsageError
+from replay.record.graph import Definition
 
 
 class PlannedOutput(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +122,15 @@ def command_plan(
         outputs=tuple(PlannedOutput(path=path) for path in dict.fromkeys(outputs)),
     )
     return Plan(steps=(step,), model_name=name, model=model, dvc=False)
+
+
+def definition_of(plan: Plan) -> Definition:
+    """What is recorded of a plan: its steps as declared, without the values of parameters, which belong to the run."""
+    steps = [msgspec.to_builtins(msgspec.structs.replace(step, parameters={})) for step in plan.steps]
+    names = [sorted(step.parameters) for step in plan.steps]
+    return Definition(
+        steps=tuple({**step, "parameters": keys} for step, keys in zip(steps, names, strict=True)), model=plan.model
+    )
 
 
 def commit_to_dvc(project: Path) -> None:

@@ -1,31 +1,30 @@
-"""The store: lineage database, blobs and journal in one ``.replay`` directory."""
+"""The store: lineage database, blobs and journal. The database is a file in the ``.replay`` directory or PostgreSQL."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from replay.errors import ModelNotFoundError, ResolveError, StoreCorruptError, StoreError, UsageError
 from replay.identity import ModelId
-from replay.lineage import Edge, Kind, Lineage, Node
-from replay.store import fsops, reads, sqlite
+from replay.lineage import Edge, Facet, Lineage, Node, group_node
+from replay.store import backends, reads
 from replay.store.blobs import Blobs
-from replay.store.journal import Journal
+from replay.store.interface import Database
+from replay.store.journal import Journal, Record
 from replay.store.reads import Direction, ModelRow
 
 if TYPE_CHECKING:
-    from replay.store.writes import Transaction, Writer
+    from replay.store.chain import Checkpoint
+    from replay.store.writes import Transaction
 
 NAME = ".replay"
-_UID = re.compile(r"[0-9a-f]{64}")
 
 Build = Callable[[int], tuple[list[Node], list[Edge], str]]
 
@@ -38,41 +37,36 @@ class Store:
 
     Attributes:
         root: The ``.replay`` directory.
-        database: The SQLite file.
+        database: The lineage database.
         blobs: The content-addressed blobs.
-        journal: The hash-chained journal.
+        journal: The hash-chained journal of commands, with a checkpoint of the database in each line.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, database: Database) -> None:
         """Use `Store.open`, which checks first."""
         self.root = root
-        self.database = root / "lineage.db"
+        self.database = database
         self.blobs = Blobs(root / "blobs")
         self.journal = Journal(root / "journal.jsonl")
         self._lock = threading.RLock()
-        self._reader = sqlite.connect(self.database)
-        self._writer: Writer | None = None
         self._writing = False
 
     @classmethod
-    def open(cls, root: Path, *, create: bool = False) -> Store:
-        """Open the store in ``root``, the ``.replay`` directory; with ``create`` make it when it is missing.
+    def open(cls, root: Path, *, create: bool = False, url: str | None = None, read_only: bool = False) -> Store:
+        """Open the store in ``root``, the ``.replay`` directory.
+
+        Args:
+            root: The directory.
+            create: Make a store with an SQLite file when there is none.
+            url: The address of a PostgreSQL database, instead of the one that the store itself names.
+            read_only: It is somebody else's: nothing is written.
 
         Raises:
             UsageError: It is missing.
-            StoreError: Not writable, or made by a newer program.
+            StoreError: Not writable, made by an older or newer program, or no server answers.
             StoreCorruptError: Not a lineage database, or damaged.
         """
-        database = root / "lineage.db"
-        if create and not database.exists():
-            _create(root, database)
-        if not database.exists():
-            raise UsageError(
-                f"{root}: no store here, expected one with {database.name}",
-                hint="`replay record` makes one; or run this inside the repository that has it",
-            )
-        sqlite.require_ours(database)
-        return cls(root)
+        return cls(root, backends.open_database(root, create=create, url=url, read_only=read_only))
 
     @staticmethod
     def find(start: Path) -> Path | None:
@@ -96,13 +90,18 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            self._reader.close()
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            self.database.close()
 
-    def append(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
-        """Add nodes and edges in one durable transaction; what is there already stays as it was recorded first.
+    @property
+    def id(self) -> str:
+        """This store's ULID; copies share it."""
+        with self.reading() as database:
+            return str(database.rows("SELECT value FROM meta WHERE key = 'store'")[0][0])
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def append(self, nodes: Iterable[Node], edges: Iterable[Edge] = (), facets: Iterable[Facet] = ()) -> None:
+        """Add nodes, edges and facets in one durable transaction; a node or edge that is there stays as it was.
 
         Blobs put through `blobs` since the last transaction are recorded with it.
 
@@ -112,8 +111,8 @@ class Store:
             StoreBusyError: Another process wrote for too long.
         """
         with self._transaction() as transaction:
-            transaction.add_nodes(nodes)
-            transaction.add_edges(edges)
+            transaction.add(nodes, edges)
+            transaction.add_facets(facets)
 
     def register(self, name: str, build: Build) -> int:
         """Allot the next version of model ``name`` and record what ``build(version)`` returns with it, all or nothing.
@@ -130,23 +129,47 @@ class Store:
         with self._transaction() as transaction:
             version = transaction.next_version(name)
             nodes, edges, uid = build(version)
-            transaction.add_nodes(nodes)
-            transaction.add_edges(edges)
+            transaction.add(nodes, edges)
             transaction.add_version(name, version, uid)
         return version
 
-    def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Let ``name@alias`` mean ``name:version`` from now on; where it pointed before stays on record.
+    def load(self, batches: Iterable[tuple[Sequence[Node], Sequence[Edge]]]) -> int:
+        """Add very many nodes and edges, all or nothing; returns how many nodes were not there yet.
+
+        An edge's ends are in its batch or in an earlier one. A batch is best some 10,000 nodes, older ones first.
 
         Raises:
-            UsageError: ``alias`` is no alias name.
-            ModelNotFoundError: There is no such version.
+            UsageError: A float or a non-text identity in a node.
+            StoreError: An edge's end is no recorded node; or the disk is full, not writable, or failed.
+            StoreBusyError: Another process wrote for too long.
+        """
+        from replay.store import writes
+
+        with self._lock:
+            return writes.load(self.database, batches)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Record the Merkle root over everything recorded; ``None`` for an empty store.
+
+        Raises:
+            StoreError: The database cannot be written.
+        """
+        from replay.store import writes
+
+        with self._lock, self.database.writing() as cursor:
+            return writes.add_checkpoint(cursor, writes.now())
+
+    def note(self, action: str, /, **fields: Any) -> Record:
+        """Write a command into the journal, with a checkpoint: from then on nothing before it can be set back unseen.
+
+        Raises:
             StoreError: The disk is full, not writable, or failed.
         """
-        _require_name(alias)
-        self.model_version(ModelId(name=name, version=version))
-        with self._transaction() as transaction:
-            transaction.add_alias(name, alias, version)
+        made = self.checkpoint()
+        seal = {"size": made.size, "root": made.root.hex()} if made else {"size": 0, "root": ""}
+        return self.journal.append(action, **fields, **seal)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
 
     def model_version(self, id: ModelId) -> str:
         """The uid of a model version's node; a name alone means its newest version.
@@ -154,21 +177,39 @@ class Store:
         Raises:
             ModelNotFoundError: There is none; the hint has near matches.
         """
-        with self._reading() as connection:
-            version = id.version
-            if id.alias is not None:
-                version = reads.alias_version(connection, id.name, id.alias)
-            found = None
-            if version is not None or id.alias is None:
-                found = reads.version_uid(connection, id.name, version)
+        version = id.version if id.alias is None else self.alias(id.name, id.alias)
+        found = None
+        if version is not None or id.alias is None:
+            with self.reading() as database:
+                found = reads.version_uid(database, id.name, version)
         if found is None:
             raise self._not_found(id)
         return found
 
-    def models(self) -> list[ModelRow]:
-        """All registered model versions, by name and version."""
-        with self._reading() as connection:
-            return reads.models(connection)
+    def alias(self, name: str, alias: str) -> int | None:
+        """The version that ``name@alias`` means now."""
+        facet = self.facets(group_node(name).uid).get(f"alias:{alias}")
+        return int(facet.value) if facet and facet.value is not None else None
+
+    def models(self, name: str | None = None) -> list[ModelRow]:
+        """All registered model versions, or those of one model, by name and version."""
+        with self.reading() as database, database.snapshot():
+            moves = reads.facets_like(database, "alias:", "alias:\U0010ffff")
+            rows = reads.model_versions(database, name)
+        standing = {(facet.node, facet.key.partition(":")[2]): facet.value for facet in moves}
+        named: dict[tuple[str, int], list[str]] = {}
+        for (group, alias), version in standing.items():
+            named.setdefault((group, version), []).append(alias)
+        return [
+            ModelRow(
+                name=model,
+                version=version,
+                created=created,
+                uid=uid,
+                aliases=tuple(sorted(named.get((group_node(model).uid, version), ()))),
+            )
+            for model, version, created, uid in rows
+        ]
 
     def node(self, uid: str) -> Node:
         """The node with this uid.
@@ -176,22 +217,31 @@ class Store:
         Raises:
             ResolveError: There is none.
         """
-        with self._reading() as connection:
-            found = reads.node(connection, _uid(uid))
+        with self.reading() as database:
+            found = reads.node(database, uid)
         if found is None:
-            raise ResolveError(f"no node {uid} is recorded", hint="`replay models` lists what is recorded")
+            raise _no_node(uid)
         return found
 
-    def closure(self, uid: str, *, direction: Direction = "up", limit: int | None = None) -> Lineage:
-        """Everything that ``uid`` stands on (``up``) or that stands on it (``down``), nearest first.
+    def has(self, uid: str) -> bool:
+        """Whether a node is recorded."""
+        with self.reading() as database:
+            return reads.node_id(database, uid) is not None
 
-        With ``limit`` at most so many nodes; the answer says when something was cut off.
+    def closure(self, uid: str, *, direction: Direction = "up", limit: int | None = None) -> Lineage:
+        """Everything upstream (what it stands on) or downstream (what stands on it) of a node, nearest first.
 
         Raises:
             ResolveError: There is no such node.
+            UsageError: ``limit`` is below 1.
         """
-        with self._reading() as connection:
-            return reads.closure(connection, uid, self._id(connection, uid), direction, limit)
+        if limit is not None and limit < 1:
+            raise UsageError(f"got the limit {limit}, expected at least 1")
+        with self.reading() as database:
+            found = reads.closure(database, uid, direction, limit)
+        if not found.nodes:
+            raise _no_node(uid)
+        return found
 
     def neighbours(self, uid: str, *, direction: Direction = "up") -> list[tuple[Edge, Node]]:
         """The edges one step up or down with the nodes at their other end, e.g. all outputs of a run (``down``).
@@ -199,49 +249,62 @@ class Store:
         Raises:
             ResolveError: There is no such node.
         """
-        with self._reading() as connection:
-            return reads.neighbours(connection, uid, self._id(connection, uid), direction)
+        with self.reading() as database:
+            number = reads.node_id(database, uid)
+            if number is None:
+                raise _no_node(uid)
+            return reads.neighbours(database, uid, number, direction)
 
-    def nodes_by(self, kind: Kind | None = None, **identity: str) -> list[Node]:
-        """The nodes that have all these identity values, of one kind or of any, in the order of recording.
+    def find_prefix(self, prefix: str, *, limit: int = 20) -> list[Node]:
+        """The nodes whose digest, commit or ULID begins with ``prefix`` (4 characters and more), at most ``limit``."""
+        with self.reading() as database:
+            return reads.prefixed(database, prefix, limit)
 
-        Raises:
-            UsageError: No identity value is given.
-        """
-        if not identity:
-            raise UsageError("got no identity value to look for, expected at least one, such as sha256=…")
-        with self._reading() as connection:
-            return reads.nodes_by(connection, kind, identity)
+    def find_name(self, name: str, *, limit: int = 20) -> list[Node]:
+        """The locators, collections, agents, plans, deployments and feature views of this name, at most ``limit``."""
+        with self.reading() as database:
+            return reads.named(database, name, limit)
 
-    def find_digest(self, sha256: str) -> list[Node]:
-        """All nodes whose identity has this sha256."""
-        return self.nodes_by(sha256=sha256)
+    def facets(self, uid: str) -> dict[str, Facet]:
+        """What holds of a node now, by key; nothing for a node that is not recorded."""
+        return {facet.key: facet for facet in self.history(uid)}
 
-    def find_prefix(self, prefix: str, *, key: str = "sha256", limit: int = 20) -> list[Node]:
-        """The nodes whose identity value of ``key`` begins with ``prefix``, at most ``limit``."""
-        with self._reading() as connection:
-            return reads.prefixed(connection, key, prefix, limit)
+    def history(self, uid: str) -> list[Facet]:
+        """Everything that was ever said of a node, oldest first."""
+        return self.histories([uid]).get(uid, [])
+
+    def histories(self, uids: Collection[str]) -> dict[str, list[Facet]]:
+        """Everything that was ever said of many nodes, oldest first."""
+        with self.reading() as database:
+            numbers = {number: uid for uid, number in reads.node_ids(database, uids).items()}
+            found = reads.facets(database, list(numbers)) if numbers else {}
+        return {numbers[number]: facets for number, facets in found.items()}
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Database]:
+        """The database, for this thread alone.
+
+        Raises:
+            StoreCorruptError: What was read was never written by this program.
+        """
         try:
-            with self._lock, sqlite.translated(self.database):
-                yield self._reader
-        except (msgspec.DecodeError, ValueError) as error:
-            raise StoreCorruptError(f"{self.database}: {error}", hint="`replay doctor` checks the store") from error
+            with self._lock:
+                yield self.database
+        except (msgspec.DecodeError, ValueError, KeyError) as error:
+            raise StoreCorruptError(
+                f"{self.database.place}: {error}", hint="`replay verify` says what is damaged"
+            ) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Transaction]:
-        from replay.store.writes import Writer
+        from replay.store import writes
 
         with self._lock:
             if self._writing:
                 raise StoreError("got a write from inside another write of this store, expected one after the other")
-            if self._writer is None:
-                self._writer = Writer(self.database, self.journal)
             self._writing, blobs = True, self.blobs.take_new()
             try:
-                with self._writer.transaction() as transaction:
+                with writes.writing(self.database) as transaction:
                     yield transaction
                     transaction.add_blobs(blobs)
             except BaseException:
@@ -249,12 +312,6 @@ class Store:
                 raise
             finally:
                 self._writing = False
-
-    def _id(self, connection: sqlite3.Connection, uid: str) -> int:
-        found = reads.node_id(connection, _uid(uid))
-        if found is None:
-            raise ResolveError(f"no node {uid} is recorded", hint="`replay models` lists what is recorded")
-        return found
 
     def _not_found(self, wanted: ModelId) -> ModelNotFoundError:
         import difflib
@@ -271,29 +328,10 @@ class Store:
         return ModelNotFoundError(f"{wanted}: no such model version in {self.root}", hint=hint)
 
 
-def _create(root: Path, database: Path) -> None:
-    from replay.store.writes import create_database
-
-    fsops.make_dir(root)
-    with fsops.lock(root / "create.lock"):
-        if database.exists():  # another process was faster
-            return
-        if (journal := root / "journal.jsonl").exists():
-            raise StoreCorruptError(
-                f"{database}: is gone, but {journal} tells of transactions in it",
-                hint=f"bring it back from a backup, or move {root} away to start anew",
-            )
-        fsops.sweep(root)
-        fsops.write_bytes(root / ".gitignore", b"*\n")
-        create_database(database)
+def _no_node(uid: str) -> ResolveError:
+    return ResolveError(f"no node {uid} is recorded", hint="`replay models` lists what is recorded")
 
 
 def _require_name(name: str) -> None:
     if ModelId.parse(name) != ModelId(name=name):
         raise UsageError(f"got {name!r}, expected a name without version or alias")
-
-
-def _uid(uid: str) -> str:
-    if not _UID.fullmatch(uid):
-        raise UsageError(f"got the uid {uid!r}, expected 64 hex digits")
-    return uid

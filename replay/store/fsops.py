@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replay.errors import StoreError
-from replay.store.locks import lock
+from replay.store.locks import lock, turn
 from replay.store.opening import kind_of, open_regular
 from replay.store.steps import checkpoint, guard, sync_directory
 from replay.store.trees import make_dir, remove_tree
@@ -36,6 +36,7 @@ __all__ = [
     "sweep",
     "sync_directory",
     "temporary",
+    "turn",
     "write_all",
     "write_bytes",
 ]
@@ -109,9 +110,7 @@ def write_all(fd: int, data: bytes | memoryview, path: Path) -> None:
         view = view[os.write(fd, view) :]
 
 
-def write_bytes(
-    path: Path, data: bytes, mode: int = 0o644, *, exclusive: bool = False, durable: bool = True
-) -> None:
+def write_bytes(path: Path, data: bytes, mode: int = 0o644, *, exclusive: bool = False, durable: bool = True) -> None:
     """Write a whole file: after a crash there is the old content or the new one.
 
     Args:

@@ -1,10 +1,15 @@
-"""One holder at a time, across processes and threads."""
+"""One holder at a time, across processes and threads.
+
+`lock` is for rare, long holders. `turn` is for many short ones that ask again at once: whoever waits is served before
+the one who just had it (a lock alone lets one process starve the others for seconds).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,3 +60,67 @@ def _acquire(fd: int, path: Path, timeout: float) -> None:
             time.sleep(_PAUSE)
         else:
             return
+
+
+@contextlib.contextmanager
+def turn(path: Path, timeout: float = 30.0) -> Iterator[None]:
+    """Hold the lock file ``path`` for the body, first come, first served; a second file beside it is the queue.
+
+    The head of the queue waits holding the queue's file, so that the last holder, who asks again, comes behind it.
+
+    Raises:
+        StoreBusyError: Others kept it for ``timeout`` seconds.
+        StoreError: The lock files cannot be made.
+    """
+    end = time.monotonic() + timeout
+    with _waited(path.with_suffix(".queue"), end, path, timeout) as queue, _waited(path, end, path, timeout):
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
+
+
+@contextlib.contextmanager
+def _waited(file: Path, end: float, path: Path, timeout: float) -> Iterator[int]:
+    with guard(file):
+        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    waiting: _Waiting | None = None
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting = _Waiting(fd)
+            if not waiting.until(end):
+                raise StoreBusyError(
+                    f"{path}: other writers held it for more than {timeout:g} s",
+                    hint="wait for them to finish, then run the same command again",
+                ) from None
+        yield fd
+    finally:
+        if waiting is None or waiting.ended:
+            os.close(fd)  # which lets go of the lock
+
+
+class _Waiting:
+    """Waits for a lock in a thread: the kernel wakes it in turn, and it can be given up, which `flock` cannot."""
+
+    def __init__(self, fd: int) -> None:
+        self.ended = False
+        self._given_up = False
+        self._state = threading.Lock()
+        self._fd = fd
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
+
+    def until(self, end: float) -> bool:
+        """Whether the lock came before the clock says ``end``; if not, it is let go as soon as it comes."""
+        self._thread.join(max(0.0, end - time.monotonic()))
+        with self._state:
+            self._given_up = not self.ended
+        return self.ended
+
+    def _wait(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        with self._state:
+            self.ended = True
+            if self._given_up:
+                self.ended = False
+                os.close(self._fd)

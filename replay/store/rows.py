@@ -1,41 +1,151 @@
-"""What is hashed of each row, so that a transaction's digest in the journal binds all it wrote."""
+"""Nodes, edges and facets as rows of the database, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from replay.identity import canonical_json, sha256_hex
+import msgspec
 
+from replay.errors import UsageError
+from replay.identity import canonical_json
+from replay.lineage import Edge, EdgeType, Evidence, Facet, Kind, Node
+from replay.store.interface import Row
+from replay.uid import identity_of, text_of
 
-def node_digest(uid: str, kind: str, name: str, identity: str, attrs: str, evidence: str) -> str:
-    """Digest of a row of ``nodes``; ``identity`` and ``attrs`` are the JSON texts as kept."""
-    return _digest("node", uid, kind, name, identity, attrs, evidence)
+KIND_CODES: dict[Kind, int] = {kind: number for number, kind in enumerate(Kind, start=1)}
+EDGE_CODES: dict[EdgeType, int] = {type_: number for number, type_ in enumerate(EdgeType, start=1)}
+"""Codes are never given anew: new kinds and types go to the end of their lists (a test holds the first ones)."""
 
+KINDS = {number: kind for kind, number in KIND_CODES.items()}
+EDGE_TYPES = {number: type_ for type_, number in EDGE_CODES.items()}
+RECORDED = Evidence.RECORDED
+GENERATED, SAME_AS = EDGE_CODES[EdgeType.GENERATED], EDGE_CODES[EdgeType.SAME_AS]
 
-def edge_digest(younger: str, older: str, type_: str, role: str, attrs: str) -> str:
-    """Digest of a row of ``edges``; its ends are uids."""
-    return _digest("edge", younger, older, type_, role, attrs)
+NODE = "n.uid, n.kind, n.type, n.name, n.identity, n.attrs, n.evidence"
+EDGE = "e.younger, e.older, e.type, e.role, e.attrs, e.evidence"
+NO_ATTRS = "{}"
 
-
-def version_digest(name: str, version: int, uid: str) -> str:
-    """Digest of a row of ``model_versions``."""
-    return _digest("version", name, version, uid)
-
-
-def alias_digest(name: str, alias: str, version: int) -> str:
-    """Digest of a row of ``alias_moves``."""
-    return _digest("alias", name, alias, version)
-
-
-def blob_digest(sha256: str, size: int) -> str:
-    """Digest of a row of ``blobs``."""
-    return _digest("blob", sha256, size)
+_ATTRS = msgspec.json.Decoder(dict[str, Any])
+_IDENTITY = msgspec.json.Decoder(dict[str, str])
 
 
-def transaction_digest(rows: Iterable[str]) -> str:
-    """Digest of all rows of one transaction, whatever their order."""
-    return sha256_hex("\n".join(sorted(rows)).encode())
+def node_rows(nodes: Iterable[tuple[bytes, Node]], first: int, tx: int) -> list[Row]:
+    """Rows of ``nodes``, numbered from ``first``.
+
+    Raises:
+        UsageError: A float in the attributes, or a NUL in a text.
+    """
+    found = []
+    for number, (raw, node) in enumerate(nodes, start=first):
+        if "\0" in node.name or "\0" in node.type or "\0" in node.basis:
+            raise UsageError(f"node {text_of(raw)}: got a NUL character in its name, type or basis")
+        found.append(
+            (
+                number,
+                raw,
+                KIND_CODES[node.kind],
+                node.type,
+                node.name,
+                None if raw[0] else canonical_json(node.identity).decode(),
+                canonical_json(node.attrs).decode() if node.attrs else NO_ATTRS,
+                evidence_text(node.evidence, node.basis) if node.evidence is not RECORDED or node.basis else None,
+                tx,
+            )
+        )
+    return found
 
 
-def _digest(*fields: str | int) -> str:
-    return sha256_hex(canonical_json(list(fields)))
+def edge_row(younger: int, older: int, edge: Edge, late: int, tx: int) -> Row:
+    """A row of ``edges``.
+
+    Raises:
+        UsageError: A float in its attributes, or a NUL in a text.
+    """
+    if "\0" in edge.role or "\0" in edge.basis:
+        raise UsageError(f"edge {edge.type} {edge.role!r}: got a NUL character in its role or basis")
+    return (
+        younger,
+        older,
+        EDGE_CODES[edge.type],
+        edge.role,
+        canonical_json(edge.attrs).decode() if edge.attrs else NO_ATTRS,
+        evidence_text(edge.evidence, edge.basis) if edge.evidence is not RECORDED or edge.basis else None,
+        late,
+        tx,
+    )
+
+
+def evidence_text(evidence: Evidence, basis: str) -> str | None:
+    """How a fact is known, in one column: nothing, ``inferred:RULE`` or ``asserted:WHO``."""
+    return None if evidence is RECORDED and not basis else f"{evidence.value}:{basis}"
+
+
+def evidence_of(text: str | None) -> tuple[Evidence, str]:
+    """The evidence level and its basis.
+
+    Raises:
+        ValueError: Such evidence is not known.
+    """
+    if text is None:
+        return Evidence.RECORDED, ""
+    level, _, basis = text.partition(":")
+    return Evidence(level), basis
+
+
+def node_of(row: Row) -> Node:
+    """The node of the columns `NODE`.
+
+    Raises:
+        ValueError: They hold something that this program never wrote.
+    """
+    raw, kind, type_, name, identity, attrs, evidence = row
+    level, basis = evidence_of(evidence)
+    return Node(
+        kind=KINDS[kind],
+        type=type_,
+        name=name,
+        identity=(identity_of(text_of(raw)) or {}) if identity is None else _IDENTITY.decode(identity),
+        attrs={} if attrs == NO_ATTRS else _ATTRS.decode(attrs),
+        evidence=level,
+        basis=basis,
+    )
+
+
+def edge_of(row: Row, uids: dict[int, str]) -> Edge:
+    """The edge of the columns `EDGE`; ``uids`` has both its ends.
+
+    Raises:
+        ValueError: They hold something that this program never wrote.
+    """
+    younger, older, code, role, attrs, evidence = row
+    source, target = (older, younger) if code == GENERATED else (younger, older)
+    level, basis = evidence_of(evidence)
+    return Edge(
+        source=uids[source],
+        type=EDGE_TYPES[code],
+        target=uids[target],
+        role=role,
+        attrs={} if attrs == NO_ATTRS else _ATTRS.decode(attrs),
+        evidence=level,
+        basis=basis,
+    )
+
+
+def facet_of(uid: str, row: Row) -> Facet:
+    """The facet of ``key, value, evidence, raw uid of the action, created``.
+
+    Raises:
+        ValueError: They hold something that this program never wrote.
+    """
+    key, value, evidence, action, created = row
+    level, basis = evidence_of(evidence)
+    return Facet(
+        node=uid,
+        key=key,
+        value=msgspec.json.decode(value),
+        evidence=level,
+        basis=basis,
+        action=text_of(action) if action is not None else "",
+        recorded=created,
+    )

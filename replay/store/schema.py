@@ -1,85 +1,135 @@
-"""The tables of the lineage database; append-only by triggers.
+"""The tables of the lineage database, as SQLAlchemy knows them. What makes them is `migrations`; a test compares both.
 
-Inside the database nodes are integers (closures are 2 × faster than on text); outside only their ``uid`` counts.
-Every row names the transaction that wrote it, and the transaction's digest is bound into the journal.
+Inside the database nodes are integers (closures are 2 × faster than on text) that grow with their age, kinds and edge
+types are the codes of `rows`, and every row names the transaction that wrote it. The rows of a transaction are bound
+into its digest, and each transaction into the next one (see `chain`). All of these tables are append-only: triggers
+refuse everything else.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
-    Connection,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData()
 
-transactions = Table(
-    "transactions",
-    METADATA,
-    Column("tx", Integer, primary_key=True),
-    Column("created", Text, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-)
+_Text = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared by code points, on both."""
+_Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _tx() -> Column[int]:
-    return Column("tx", Integer, ForeignKey("transactions.tx"), nullable=False)
+    return Column("tx", _Id, ForeignKey("transactions.tx", deferrable=True, initially="DEFERRED"), nullable=False)
 
 
-def _node(name: str, *, primary_key: bool = False) -> Column[int]:
-    return Column(name, Integer, ForeignKey("nodes.id"), nullable=False, primary_key=primary_key)
+def _node(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(name, _Id, ForeignKey("nodes.id"), nullable=nullable, primary_key=primary_key)
 
+
+meta = Table(
+    "meta",
+    METADATA,
+    Column("key", _Text, primary_key=True),
+    Column("value", _Text, nullable=False),
+)
+"""``store``: this store's ULID; a copy keeps it."""
+
+transactions = Table(
+    "transactions",
+    METADATA,
+    Column("tx", _Id, primary_key=True, autoincrement=False),
+    Column("created", _Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("sums", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+"""One row for each recorded transaction; see `chain.Entry`."""
+
+checkpoints = Table(
+    "checkpoints",
+    METADATA,
+    Column("size", _Id, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("created", _Text, nullable=False),
+)
+"""Merkle roots (RFC 6962) over the first ``size`` transactions."""
 
 nodes = Table(
     "nodes",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("uid", LargeBinary, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("identity", Text, nullable=False),
-    Column("attrs", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("uid", LargeBinary, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("type", _Text, nullable=False),
+    Column("name", _Text, nullable=False),
+    Column("identity", _Text),
+    Column("attrs", _Text, nullable=False),
+    Column("evidence", _Text),
     _tx(),
 )
+"""``identity`` is kept only where the uid does not tell it. ``evidence``: nothing means recorded."""
 
-identities = Table(
-    "identities",
-    METADATA,
-    Column("key", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    _node("node", primary_key=True),
-    sqlite_with_rowid=False,
+Index("nodes_uid", nodes.c.uid, unique=True)
+Index(
+    "nodes_named",
+    nodes.c.name,
+    sqlite_where=text("kind IN (2, 10, 11, 12, 13, 17)"),
+    postgresql_where=text("kind IN (2, 10, 11, 12, 13, 17)"),
 )
-"""Look-up of nodes by one key of their identity, exact or by prefix."""
 
 edges = Table(
     "edges",
     METADATA,
     _node("younger", primary_key=True),
     _node("older", primary_key=True),
-    Column("type", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
-    Column("attrs", Text, nullable=False),
+    Column("type", SmallInteger, primary_key=True),
+    Column("role", _Text, primary_key=True),
+    Column("attrs", _Text, nullable=False),
+    Column("evidence", _Text),
+    Column("late", SmallInteger, nullable=False),
     _tx(),
     sqlite_with_rowid=False,
 )
-"""Source and target follow from ``younger`` and ``older`` by the type (see `lineage.Edge`)."""
+"""Source and target follow from ``younger`` and ``older`` by the type (see `lineage.Edge`).
+
+``late``: the younger node was recorded by an earlier transaction, so a snapshot of that time lacks the edge.
+"""
 
 Index("edges_reverse", edges.c.older, edges.c.younger, edges.c.type, edges.c.role)
+Index("edges_late", edges.c.tx, sqlite_where=text("late = 1"), postgresql_where=text("late = 1"))
+
+facets = Table(
+    "facets",
+    METADATA,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    _node("node"),
+    Column("key", _Text, nullable=False),
+    Column("value", _Text, nullable=False),
+    Column("evidence", _Text),
+    _node("action", nullable=True),
+    _tx(),
+)
+
+Index("facets_node", facets.c.node, facets.c.key, facets.c.id)
+Index("facets_key", facets.c.key, facets.c.id)
 
 model_versions = Table(
     "model_versions",
     METADATA,
-    Column("name", Text, primary_key=True),
+    Column("name", _Text, primary_key=True),
     Column("version", Integer, primary_key=True),
     _node("node"),
     _tx(),
@@ -87,38 +137,12 @@ model_versions = Table(
     sqlite_with_rowid=False,
 )
 
-alias_moves = Table(
-    "alias_moves",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("alias", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    _tx(),
-)
-"""The newest move of an alias says where it points."""
-
-Index("alias_moves_by_name", alias_moves.c.name, alias_moves.c.alias)
-
 blobs = Table(
     "blobs",
     METADATA,
     Column("sha256", LargeBinary, primary_key=True),
-    Column("size", Integer, nullable=False),
+    Column("size", _Id, nullable=False),
     _tx(),
     sqlite_with_rowid=False,
 )
-"""The blobs that must be there."""
-
-
-def create(connection: Connection, *, version: int, application_id: int) -> None:
-    """Make all tables and triggers in the transaction of ``connection``, on SQLite."""
-    METADATA.create_all(connection)
-    for table in METADATA.sorted_tables:
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
-                f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-            )
-    connection.exec_driver_sql(f"PRAGMA application_id = {application_id}")
-    connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+"""The blobs that must be there, unless they were forgotten."""

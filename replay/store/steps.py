@@ -23,7 +23,7 @@ _fault = os.environ.get("REPLAY_FAULT", "")
 _steps = itertools.count(1)
 
 
-def checkpoint(op: str, path: Path) -> None:
+def checkpoint(op: str, path: Path | str) -> None:
     """Count one step of a write; a test makes it the last one (see the module's text)."""
     if not _crash_at or (step := next(_steps)) < _crash_at:
         return

@@ -1,122 +1,114 @@
-"""Writing to the lineage database: one immediate transaction at a time, bound into the journal before it commits.
-
-Imports SQLAlchemy; reading never comes here.
-"""
+"""Writing to the lineage database: one transaction at a time, sealed into the chain before it commits."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+import gc
+import operator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, func, insert, select
-from sqlalchemy.pool import StaticPool
-
-from replay.errors import StoreError, UsageError
+from replay.errors import StoreError
 from replay.identity import canonical_json
-from replay.lineage import Edge, Kind, Node
-from replay.store import fsops, rows, schema, sqlite
-from replay.store.journal import Journal
+from replay.lineage import Edge, Facet, Kind, Node
+from replay.store import chain
+from replay.store.interface import Cursor, Database, Row
+from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_row, evidence_text, node_rows
+from replay.uid import forms_of, raw_of
 
-TRANSACTION = "transaction"
+CHECKPOINT_EVERY = 1024
 _BATCH = 500
+_HEAD = (
+    "SELECT tx, created, leaf, (SELECT max(id) FROM nodes), (SELECT max(id) FROM facets) "
+    "FROM transactions ORDER BY tx DESC LIMIT 1"
+)
 
-
-def _engine(connection: sqlite3.Connection) -> Engine:
-    """An engine on this one connection, whose transactions are immediate."""
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
-
-
-def create_database(path: Path) -> None:
-    """Make the database, which must not be there (the caller keeps others out); nobody ever sees a half-made one.
-
-    Raises:
-        StoreError: The disk is full, not writable, or failed.
-    """
-    with fsops.temporary(path.parent) as (temp, fd):
-        engine = _engine(sqlite.connect(temp, write=True))
-        try:
-            with translated(path), engine.connect() as connection, connection.begin():
-                schema.create(connection, version=sqlite.VERSION, application_id=sqlite.APPLICATION_ID)
-        finally:
-            engine.dispose()
-        with sqlite.translated(path), contextlib.closing(sqlite.connect(temp, write=True)) as raw:
-            raw.execute("PRAGMA journal_mode = WAL")  # stays with the file
-        fsops.publish(temp, fd, path, mode=0o644)
-
-
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn SQLAlchemy's and the driver's errors of the body into a `StoreError`."""
-    try:
-        with sqlite.translated(path):
-            yield
-    except exc.DBAPIError as error:
-        raise sqlite.trouble(error.orig or error, path) from error
+_EMPTY = (0, "", chain.FIRST, None, None)
+_Key = tuple[str, str, int, str]
+"""Younger and older end, code of the type, role."""
 
 
 class Transaction:
-    """One transaction being written; see `Writer.transaction`."""
+    """One transaction being written; see `writing`."""
 
-    def __init__(self, connection: Connection, tx: int) -> None:
-        self._connection = connection
-        self._tx = tx
+    def __init__(self, cursor: Cursor, tx: int, first_node: int, first_facet: int) -> None:
+        self.tx = tx
+        self.rows: dict[str, list[Row]] = {table: [] for table in chain.TABLES}
+        self._cursor = cursor
+        self._first_node = self._next_node = first_node
+        self._next_facet = first_facet
         self._ids: dict[str, int] = {}
-        self.digests: list[str] = []
+        self._all_known = False
+
+    def knows_all(self, ids: dict[str, int]) -> None:
+        """The numbers of all nodes there are: nothing need be looked up. The dictionary grows with this transaction."""
+        self._ids, self._all_known = ids, True
+
+    @property
+    def next_numbers(self) -> tuple[int, int]:
+        """The numbers that the next node and the next facet get."""
+        return self._next_node, self._next_facet
+
+    def add(self, nodes: Iterable[Node], edges: Iterable[Edge], *, ordered: bool = False) -> None:
+        """Insert the nodes and edges that are not there; of equal ones the first stays.
+
+        Args:
+            nodes: In any order.
+            edges: In any order.
+            ordered: The nodes stand in the order of their age already.
+
+        Raises:
+            StoreError: An end of an edge is no recorded node.
+            UsageError: A float in the attributes, or an identity that is no text.
+        """
+        given = {uid: (raw, node) for (uid, raw), node in ((forms_of(node.identity), node) for node in nodes)}
+        keyed = _keyed(edges)
+        if not self._all_known:
+            self._find({uid for key in keyed for uid in key[:2]}.union(given))
+        fresh = [uid for uid in given if uid not in self._ids]
+        if not ordered:
+            fresh = _older_first(fresh, keyed)
+        self.rows["nodes"] += node_rows((given[uid] for uid in fresh), self._next_node, self.tx)
+        self._ids.update(zip(fresh, range(self._next_node, self._next_node + len(fresh)), strict=True))
+        self._next_node += len(fresh)
+        self._add_edges(keyed)
+
+    def _add_edges(self, keyed: dict[_Key, Edge]) -> None:
+        ids, rows = self._ids, self.rows["edges"]
+        for (younger, older, code, role), edge in keyed.items():
+            one, other = ids.get(younger), ids.get(older)
+            if one is None or other is None:
+                lost = younger if one is None else older
+                raise StoreError(f"edge {edge.type} {role!r}: its end {lost} is no recorded node")
+            late = int(one < self._first_node)
+            if not (late and self._has_edge(one, other, code, role)):
+                rows.append(edge_row(one, other, edge, late, self.tx))
+
+    def add_facets(self, facets: Iterable[Facet]) -> None:
+        """Say something about nodes.
+
+        Raises:
+            StoreError: A node or an action is not recorded.
+        """
+        given = list(facets)
+        self._find({facet.node for facet in given} | {facet.action for facet in given if facet.action})
+        for facet in given:
+            for uid in (facet.node, facet.action):
+                if uid and uid not in self._ids:
+                    raise StoreError(f"facet {facet.key}: {uid} is no recorded node")
+            value = canonical_json(facet.value).decode()
+            action = self._ids[facet.action] if facet.action else None
+            evidence = evidence_text(facet.evidence, facet.basis)
+            self.rows["facets"].append(
+                (self._next_facet, self._ids[facet.node], facet.key, value, evidence, action, self.tx)
+            )
+            self._next_facet += 1
 
     def next_version(self, name: str) -> int:
         """The version that the next registration of model ``name`` gets."""
-        table = schema.model_versions.c
-        newest = self._connection.scalar(select(func.max(table.version)).where(table.name == name))
+        newest = self._cursor.rows("SELECT max(version) FROM model_versions WHERE name = ?", (name,))[0][0]
         return (newest or 0) + 1
-
-    def add_nodes(self, nodes: Iterable[Node]) -> None:
-        """Insert the nodes that are not there; of equal ones the first stays."""
-        given = {node.uid: node for node in nodes}
-        self._find(given)
-        fresh = {uid: node for uid, node in given.items() if uid not in self._ids}
-        texts = {uid: _texts(uid, node) for uid, node in fresh.items()}
-        self._insert(schema.nodes, [{**text, "uid": bytes.fromhex(uid)} for uid, text in texts.items()])
-        self._find(fresh)
-        self._insert(
-            schema.identities,
-            [
-                {"key": key, "value": value, "node": self._ids[uid]}
-                for uid, node in fresh.items()
-                for key, value in node.identity.items()
-            ],
-            numbered=False,
-        )
-        self.digests += [rows.node_digest(uid, **text) for uid, text in texts.items()]
-
-    def add_edges(self, edges: Iterable[Edge]) -> None:
-        """Insert the edges that are not there.
-
-        Raises:
-            StoreError: An end is no recorded node.
-        """
-        keyed = {(e.younger, e.older, e.type.value, e.role): e for e in edges}
-        self._find({uid for key in keyed for uid in key[:2]})
-        for key, edge in keyed.items():
-            for uid in (edge.source, edge.target):
-                if uid not in self._ids:
-                    raise StoreError(f"edge {edge.type} {key[3]!r}: its end {uid} is no recorded node")
-        known = self._known_edges({self._ids[key[0]] for key in keyed})
-        fresh = []
-        for (younger, older, type_, role), edge in keyed.items():
-            if (self._ids[younger], self._ids[older], type_, role) not in known:
-                fresh.append({"younger": younger, "older": older, "type": type_, "role": role,
-                              "attrs": canonical_json(edge.attrs).decode()})  # fmt: skip
-        self._insert(
-            schema.edges,
-            [{**row, "younger": self._ids[row["younger"]], "older": self._ids[row["older"]]} for row in fresh],
-        )
-        self.digests += [rows.edge_digest(r["younger"], r["older"], r["type"], r["role"], r["attrs"]) for r in fresh]
 
     def add_version(self, name: str, version: int, uid: str) -> None:
         """Register the node ``uid`` as version ``version`` of model ``name``.
@@ -125,103 +117,178 @@ class Transaction:
             StoreError: ``uid`` is no recorded model version, or is registered already.
         """
         self._find([uid])
-        table, versions = schema.nodes.c, schema.model_versions.c
-        found = self._connection.execute(select(table.id, table.kind).where(table.uid == bytes.fromhex(uid))).first()
-        if found is None or found.kind != Kind.MODEL_VERSION:
+        number = self._ids.get(uid)
+        fresh = {row[0]: row[2] for row in self.rows["nodes"]}
+        kind = fresh.get(number)
+        if number is not None and kind is None:
+            kind = self._cursor.rows("SELECT kind FROM nodes WHERE id = ?", (number,))[0][0]
+        if kind != KIND_CODES[Kind.MODEL_VERSION]:
             raise StoreError(f"{name}:{version}: got the node {uid}, expected a recorded model version")
-        query = select(versions.name, versions.version).where(versions.node == found.id)
-        if (taken := self._connection.execute(query).first()) is not None:
-            raise StoreError(f"{name}:{version}: its node {uid} is {taken.name}:{taken.version} already")
-        self._insert(schema.model_versions, [{"name": name, "version": version, "node": found.id}])
-        self.digests.append(rows.version_digest(name, version, uid))
+        taken = self._cursor.rows("SELECT name, version FROM model_versions WHERE node = ?", (number,))
+        if taken:
+            raise StoreError(f"{name}:{version}: its node {uid} is {taken[0][0]}:{taken[0][1]} already")
+        self.rows["model_versions"].append((name, version, number, self.tx))
 
-    def add_alias(self, name: str, alias: str, version: int) -> None:
-        """Let the alias point to ``version`` from now on."""
-        self._insert(schema.alias_moves, [{"name": name, "alias": alias, "version": version}])
-        self.digests.append(rows.alias_digest(name, alias, version))
-
-    def add_blobs(self, sizes: dict[str, int]) -> None:
+    def add_blobs(self, sizes: Mapping[str, int]) -> None:
         """Record which blobs must be there."""
-        table = schema.blobs.c.sha256
-        known = {
-            row.sha256.hex()
-            for part in _parts([bytes.fromhex(sha256) for sha256 in sizes])
-            for row in self._connection.execute(select(table).where(table.in_(part)))
-        }
-        fresh = {sha256: size for sha256, size in sizes.items() if sha256 not in known}
-        self._insert(schema.blobs, [{"sha256": bytes.fromhex(s), "size": size} for s, size in fresh.items()])
-        self.digests += [rows.blob_digest(sha256, size) for sha256, size in fresh.items()]
+        known: set[bytes] = set()
+        for part in _parts([bytes.fromhex(sha256) for sha256 in sizes]):
+            marks = ",".join("?" * len(part))
+            known |= {row[0] for row in self._cursor.rows(f"SELECT sha256 FROM blobs WHERE sha256 IN ({marks})", part)}
+        fresh = {bytes.fromhex(sha256): size for sha256, size in sizes.items()}
+        self.rows["blobs"] += [(raw, size, self.tx) for raw, size in fresh.items() if raw not in known]
 
-    def _insert(self, table: Any, values: list[dict[str, Any]], *, numbered: bool = True) -> None:
-        if values:
-            self._connection.execute(insert(table), [{**v, "tx": self._tx} for v in values] if numbered else values)
+    def insert(self, prev: bytes, created: str) -> chain.Entry | None:
+        """Write everything and seal it; ``None`` when there is nothing."""
+        if not any(self.rows.values()):
+            return None
+        self.rows["edges"].sort(key=operator.itemgetter(0, 1, 2, 3))
+        self.rows["model_versions"].sort()
+        self.rows["blobs"].sort()
+        for table, rows in self.rows.items():
+            self._cursor.insert(table, rows)
+        entry = chain.seal(self.tx, created, prev, self.rows)
+        self._cursor.insert("transactions", [tuple(entry)])
+        return entry
 
-    def _find(self, uids: Iterable[str]) -> None:
-        table = schema.nodes.c
-        for part in _parts([bytes.fromhex(uid) for uid in uids if uid not in self._ids]):
-            query = select(table.id, table.uid).where(table.uid.in_(part))
-            self._ids.update((row.uid.hex(), row.id) for row in self._connection.execute(query))
+    def _find(self, uids: Collection[str]) -> None:
+        if self._all_known:
+            return
+        wanted = {raw_of(uid): uid for uid in uids if uid not in self._ids}
+        for part in _parts(list(wanted)):
+            marks = ",".join("?" * len(part))
+            found = self._cursor.rows(f"SELECT uid, id FROM nodes WHERE uid IN ({marks})", part)
+            self._ids.update((wanted[raw], number) for raw, number in found)
 
-    def _known_edges(self, younger: Iterable[int]) -> set[tuple[int, int, str, str]]:
-        table = schema.edges.c
-        columns = (table.younger, table.older, table.type, table.role)
-        return {
-            (row.younger, row.older, row.type, row.role)
-            for part in _parts(sorted(younger))
-            for row in self._connection.execute(select(*columns).where(table.younger.in_(part)))
-        }
+    def _has_edge(self, younger: int, older: int, code: int, role: str) -> bool:
+        query = "SELECT 1 FROM edges WHERE younger = ? AND older = ? AND type = ? AND role = ?"
+        return bool(self._cursor.rows(query, (younger, older, code, role)))
 
 
-class Writer:
-    """The writing side of a store."""
+@contextlib.contextmanager
+def writing(database: Database) -> Iterator[Transaction]:
+    """One durable transaction. One that adds nothing leaves nothing.
 
-    def __init__(self, path: Path, journal: Journal) -> None:
-        self._path = path
-        self._journal = journal
-        self._engine = _engine(sqlite.connect(path, write=True))
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """One durable transaction. Its digest is in the journal before it commits, so no row lacks its record.
-
-        A writer killed between the two leaves a record of a transaction that never was; the next one takes its
-        number. A transaction that adds nothing leaves nothing.
-
-        Raises:
-            StoreError: The database cannot be written; nothing was added.
-        """
-        with translated(self._path), self._engine.connect() as connection, connection.begin() as outer:
-            tx = (connection.scalar(select(func.max(schema.transactions.c.tx))) or 0) + 1
-            transaction = Transaction(connection, tx)
-            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")  # rows name the transaction inserted last
+    Raises:
+        StoreError: The database cannot be written; nothing was added.
+        StoreBusyError: Another process wrote for too long.
+    """
+    entry: chain.Entry | None = None
+    try:
+        with database.writing() as cursor:
+            head = cursor.rows(_HEAD)
+            tx, before, prev, node, facet = head[0] if head else _EMPTY
+            transaction = Transaction(cursor, tx + 1, (node or 0) + 1, (facet or 0) + 1)
             yield transaction
-            if not transaction.digests:
-                outer.rollback()
-                return
-            digest = rows.transaction_digest(transaction.digests)
-            created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-            row = {"tx": tx, "created": created, "digest": bytes.fromhex(digest)}
-            connection.execute(insert(schema.transactions), row)
-            self._journal.append(TRANSACTION, tx=tx, digest=digest, rows=len(transaction.digests))
-            with fsops.guard(self._path):
-                fsops.checkpoint("commit", self._path)
-            outer.commit()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._engine.dispose()
+            entry = transaction.insert(prev, max(now(), before))
+            if entry and entry.tx % CHECKPOINT_EVERY == 0:
+                add_checkpoint(cursor, entry.created)
+    except StoreError:
+        if entry is None or not _is_recorded(database, entry):
+            raise  # else: the connection was lost after the commit, and before its answer
 
 
-def _texts(uid: str, node: Node) -> dict[str, str]:
-    if not all(isinstance(value, str) for value in node.identity.values()):
-        raise UsageError(f"node {uid}: got the identity {node.identity!r}, expected text values only")
-    return {
-        "kind": node.kind.value,
-        "name": node.name,
-        "identity": canonical_json(node.identity).decode(),
-        "attrs": canonical_json(node.attrs).decode(),
-        "evidence": node.evidence.value,
-    }
+def load(database: Database, batches: Iterable[tuple[Sequence[Node], Sequence[Edge]]]) -> int:
+    """Insert many batches, each a transaction of the chain, in one durable commit; how many nodes there were.
+
+    Raises:
+        StoreError: An edge's end is no recorded node, or the database cannot be written; nothing was added.
+    """
+    count = 0
+    ids: dict[str, int] = {}
+    with database.loading() as cursor, _nothing_to_collect():
+        head = cursor.rows(_HEAD)
+        tx, before, prev, node, facet = head[0] if head else _EMPTY
+        numbers = (node or 0) + 1, (facet or 0) + 1
+        for nodes, edges in batches:
+            transaction = Transaction(cursor, tx + 1, *numbers)
+            if node is None:
+                transaction.knows_all(ids)
+            transaction.add(nodes, edges, ordered=True)
+            entry = transaction.insert(prev, before := max(now(), before))
+            if entry:
+                tx, prev, numbers = entry.tx, entry.leaf, transaction.next_numbers
+                count += len(transaction.rows["nodes"])
+        if count:
+            add_checkpoint(cursor, before)
+    return count
+
+
+@contextlib.contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Rows hold no cycles: looking for some among millions would take a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def add_checkpoint(cursor: Cursor, created: str) -> chain.Checkpoint | None:
+    """The checkpoint over all transactions, recorded unless it is there; ``None`` for an empty store."""
+    last = cursor.rows("SELECT size, root, frontier, created FROM checkpoints ORDER BY size DESC LIMIT 1")
+    known = chain.Checkpoint(*last[0]) if last else None
+    size = known.size if known else 0
+    leaves = [row[0] for row in cursor.rows("SELECT leaf FROM transactions WHERE tx > ? ORDER BY tx", (size,))]
+    if not leaves:
+        return known
+    fresh = chain.checkpoint_after(known, leaves, created)
+    cursor.insert("checkpoints", [tuple(fresh)])
+    return fresh
+
+
+def now() -> str:
+    """The time of a record: UTC, ISO 8601, microseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def _is_recorded(database: Database, entry: chain.Entry) -> bool:
+    try:
+        found = database.rows("SELECT leaf FROM transactions WHERE tx = ?", (entry.tx,))
+    except StoreError:
+        return False
+    return bool(found) and found[0][0] == entry.leaf
+
+
+def _keyed(edges: Iterable[Edge]) -> dict[_Key, Edge]:
+    """Edges by their keys. Sameness has no direction: it is kept both ways."""
+    found: dict[_Key, Edge] = {}
+    for edge in edges:
+        code = EDGE_CODES[edge.type]
+        if code == GENERATED:
+            found[edge.target, edge.source, code, edge.role] = edge
+        else:
+            found[edge.source, edge.target, code, edge.role] = edge
+            if code == SAME_AS:
+                found[edge.target, edge.source, code, edge.role] = edge
+    return found
+
+
+def _older_first(fresh: list[str], keyed: Iterable[_Key]) -> list[str]:
+    """Nodes so that what one stands on comes before it, wherever their edges allow that.
+
+    So a younger node has the greater number, except where an edge came later or a graph has a cycle.
+    """
+    below: dict[str, list[str]] = {uid: [] for uid in fresh}
+    for younger, older, _, _ in keyed:
+        if younger in below and older in below and younger != older:
+            below[younger].append(older)
+    done: dict[str, None] = {}
+    for root in fresh:
+        stack = [(root, iter(below[root]))]
+        entered = {root}
+        while stack:
+            uid, rest = stack[-1]
+            following = next((o for o in rest if o not in done and o not in entered), None)
+            if following is None:
+                done[uid] = None
+                stack.pop()
+            else:
+                entered.add(following)
+                stack.append((following, iter(below[following])))
+    return list(done)
 
 
 def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

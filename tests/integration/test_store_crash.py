@@ -99,9 +99,7 @@ print(json.dumps(rows))
 
 @pytest.mark.parametrize(("fault", "ending"), [("", 137), ("ENOSPC", 3)])
 def test_every_crash_point(tmp_path: Path, fault: str, ending: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, tmp_path, fault], check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", DRIVER, tmp_path, fault], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert len(rows) > 40, "the sequence has that many steps"
@@ -113,7 +111,7 @@ def test_every_crash_point(tmp_path: Path, fault: str, ending: int) -> None:
     assert {row["before"] for row in rows} == {0, 11}, "crashes before and after the making of the store"
 
 
-RECORDER = '''
+RECORDER = """
 import sys
 from pathlib import Path
 from replay.lineage import Kind, Node
@@ -126,7 +124,7 @@ with Store.open(Path(sys.argv[1]), create=True) as store:
     for _ in range(int(sys.argv[3])):
         store.blobs.put_bytes(f"{sys.argv[2]} {_}".encode())
         print(store.register("m", build), flush=True)
-'''
+"""
 
 
 def recorder(root: Path, name: str, count: int) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ from replay.errors import FreezeError
 from replay.freeze import freeze
 from replay.lineage import Edge, EdgeType, Kind, Lineage, Node
 from replay.recipe import Environment, EnvironmentKind, Gap, Grade, Image, Interpolation, Storage
-from replay.record.graph import Recorded, RunFacts, to_lineage
+from replay.record.graph import Definition, Recorded, RunFacts, to_lineage
 
 
 def recorded(recipe, *, execution="01A", archived=True) -> Recorded:
@@ -30,6 +30,8 @@ def recorded(recipe, *, execution="01A", archived=True) -> Recorded:
         image_archived=archived,
         recorded_by="somebody",
         tool="replay 0.1",
+        plan=Definition(steps=(), model=recipe.model),
+        repository="store:test",
     )
 
 

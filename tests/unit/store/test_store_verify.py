@@ -68,11 +68,11 @@ def test_every_flipped_bit_of_blobs_and_journal_is_noticed(store: Store) -> None
 
 
 TAMPERINGS = {
-    "attrs": "UPDATE nodes SET attrs = '{\"path\":\"other.txt\"}' WHERE id = 3",
+    "attrs": 'UPDATE nodes SET attrs = \'{"path":"other.txt"}\' WHERE id = 3',
     "attrs, no JSON": "UPDATE nodes SET attrs = '{' WHERE id = 3",
-    "attrs, other spelling": "UPDATE nodes SET attrs = '{ \"path\":\"model.txt\"}' WHERE id = 3",
+    "attrs, other spelling": 'UPDATE nodes SET attrs = \'{ "path":"model.txt"}\' WHERE id = 3',
     "name": "UPDATE nodes SET name = 'other' WHERE id = 3",
-    "identity": "UPDATE nodes SET identity = '{\"sha256\":\"00\"}' WHERE id = 3",
+    "identity": 'UPDATE nodes SET identity = \'{"sha256":"00"}\' WHERE id = 3',
     "kind": "UPDATE nodes SET kind = 'dataset' WHERE id = 3",
     "unknown kind": "UPDATE nodes SET kind = 'nonsense' WHERE id = 3",
     "kind, wrong type": "UPDATE nodes SET kind = x'ff00' WHERE id = 3",

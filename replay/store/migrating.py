@@ -1,0 +1,108 @@
+"""Making and changing the tables: alembic's revisions, run on a connection that is open already."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from replay.errors import StoreCorruptError, StoreError
+from replay.store.interface import REVISION, Database
+from replay.store.sqlite import translated, trouble
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection, Engine
+
+REVISIONS: tuple[str, ...] = ("0001",)
+"""All revisions, oldest first; a test holds them against alembic's own list."""
+
+
+def require_known(database: Database) -> None:
+    """Check that the tables are of this program's revision.
+
+    Raises:
+        StoreError: They are older, newer, or not there.
+    """
+    try:
+        found = [str(row[0]) for row in database.rows("SELECT version_num FROM alembic_version")]
+    except StoreCorruptError:
+        raise
+    except StoreError as error:
+        raise StoreCorruptError(
+            f"{database.place}: holds no lineage tables: {error}",
+            hint="`replay store migrate` changes the tables of an older release; `replay store init` makes new ones",
+        ) from error
+    if found == [REVISION]:
+        return
+    if len(found) == 1 and found[0] in REVISIONS:
+        raise StoreError(
+            f"{database.place}: got tables of revision {found[0]}, expected {REVISION}",
+            hint="run `replay store migrate` once; a backup before it is a good idea",
+        )
+    raise StoreError(
+        f"{database.place}: got tables of revision {', '.join(found) or 'none'}, this program knows up to {REVISION}",
+        hint="install a newer release of replay",
+    )
+
+
+def upgrade_sqlite(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables of an SQLite connection to `REVISION`, in one transaction.
+
+    Raises:
+        StoreError: The disk is full, not writable, or failed; ``path`` is what the file is called in the message.
+    """
+    from sqlalchemy import create_engine, event, exc
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with translated(path):
+            _upgrade(engine)
+    except exc.DBAPIError as error:
+        raise trouble(error.orig or error, path) from error
+
+
+def upgrade_postgres(url: str) -> None:
+    """Bring the tables of a PostgreSQL database to `REVISION`, in one transaction.
+
+    Raises:
+        StoreError: No server answers, or it refuses.
+    """
+    from sqlalchemy import create_engine, exc
+
+    from replay.store.postgres import place_of
+
+    place = place_of(url)
+    import psycopg
+
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=10))
+    try:
+        _upgrade(engine)
+    except (exc.DBAPIError, psycopg.Error) as error:
+        first = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise StoreError(
+            f"{place}: {first}", hint="is the server up, and may this user create tables there?"
+        ) from error
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+
+    with engine.connect() as connection, connection.begin(), _configured(connection) as config:
+        command.upgrade(config, REVISION)
+    engine.dispose()
+
+
+@contextlib.contextmanager
+def _configured(connection: Connection) -> Iterator[Config]:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    yield config
