@@ -46,6 +46,11 @@ def _leaves(value: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:
         yield place, _text(value)
 
 
+def leaf(value: Any) -> str:
+    """A value as people compare it: a text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _text(value: Any) -> str:
     if isinstance(value, dict | list) and value:
         return "(nested too deeply)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -223,7 +222,7 @@ def recorded_of(
         facts=tuple(one.facts for one in ran),
         gaps=(),
         image_archived=archived,
-        recorded_by=getpass.getuser(),
+        recorded_by=session.asker.user,
         tool=f"replay {version('replay-engine')}",
         plan=definition_of(ground.plan),
         repository=ground.code.url or f"store:{session.store.id}",

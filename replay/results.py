@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,7 +178,7 @@ def _remember(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wi
         "mode": result.mode.value,
         "certificate": wishes.certify,
     }
-    who = agent_node(getpass.getuser(), "the operating system")
+    who = agent_node(session.asker.user, session.asker.basis)
     action = Node(
         kind=Kind.ACTION,
         type="replay",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from replay.store.database import Store
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from replay.acting import Asker
     from replay.execute.container import DockerExecutor
     from replay.fetch import Fetcher
     from replay.fetch.git import Mirror
@@ -72,6 +73,23 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.close()
+
+    @cached_property
+    def asker(self) -> Asker:
+        """Who runs this command."""
+        from replay.access import current
+
+        return current(self.store)
+
+    def require(self, action: str, uids: Collection[str]) -> None:
+        """Check that who runs this command may do ``action`` (see `access.require`) to these nodes.
+
+        Raises:
+            PolicyError: They may not.
+        """
+        from replay.access import require
+
+        require(action, uids, self.asker, self.store)
 
     @cached_property
     def docker(self) -> DockerClient:

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "Replay every frozen recipe, one line each; what CI runs.",
     "show": "Show a recipe, or tell which run made a file.",
     "models": "List the recorded model versions.",
+    "lineage": "Ask what something was made from, and what stands on it.",
     "verify": "Check the record itself: every digest, the chain, the graph.",
     "schema": "Print the JSON Schema of a document that replay reads or writes.",
     "demo": "Lay out a real model in DIR, record it three times, replay it, diff it.",

@@ -1,0 +1,151 @@
+"""What the walks met in the stores, as one graph of uids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from replay.ask.interface import Ground
+from replay.ask.walk import Met
+from replay.lineage import Edge, EdgeType, Facet, Kind
+from replay.query import Entry
+from replay.store import reads
+from replay.store.interface import Row
+from replay.store.rows import KINDS, SAME_AS, edge_of, node_of
+from replay.uid import text_of
+
+SAMENESS = EdgeType.SAME_AS
+
+
+class Graph:
+    """Nodes by uid in the order of their distance, and the edges between them."""
+
+    def __init__(self, ground: Ground, walks: Collection[list[Met]]) -> None:
+        self._walks = walks
+        self._rows: dict[str, tuple[Met, Row]] = {}
+        self._homes: dict[str, list[str]] = {}
+        self._names: dict[int, dict[int, str]] = {}
+        self.depth: dict[str, int] = {}
+        self.roles: dict[str, set[str]] = {}
+        self.cut: set[str] = set()
+        for mets in walks:
+            for met in mets:
+                self._add(met)
+        order = sorted(self.depth, key=self.depth.__getitem__)  # stable: as met within a level
+        self.depth = {uid: self.depth[uid] for uid in order}
+        self.hidden: set[str] = self._hide(ground)
+
+    def _add(self, met: Met) -> None:
+        with met.place.store.reading() as database:
+            rows = reads.node_rows(database, met.depth) if met.depth else {}
+        names = {number: text_of(row[1]) for number, row in rows.items()}
+        self._names[id(met)] = names
+        for number, depth in met.depth.items():
+            uid = names[number]
+            self._rows.setdefault(uid, (met, rows[number]))
+            homes = self._homes.setdefault(uid, [])
+            if met.place.name not in homes:
+                homes.append(met.place.name)
+            self.depth[uid] = min(depth, self.depth.get(uid, depth))
+        for number, roles in met.roles.items():
+            self.roles.setdefault(names[number], set()).update(roles)
+        self.cut |= {names[number] for number in met.cut}
+
+    def kind(self, uid: str) -> Kind:
+        """The kind of a node."""
+        return KINDS[self._rows[uid][1][2]]
+
+    def type(self, uid: str) -> str:
+        """The type of a node."""
+        return str(self._rows[uid][1][3])
+
+    def links(self) -> Iterator[tuple[str, str, bool]]:
+        """Younger end, older end, and whether they are the same thing, of every edge between nodes that were met."""
+        for met, names in self._each():
+            for younger, older, code, _ in met.edges:
+                if younger in names and older in names:
+                    yield names[younger], names[older], code == SAME_AS
+
+    def locators_used(self) -> set[str]:
+        """Locators at the end of an edge that is not their version's."""
+        found = set()
+        for met, names in self._each():
+            for row in met.edges.values():
+                edge = edge_of(row[:6], names)
+                if edge.type not in {EdgeType.SPECIALIZES, SAMENESS} and self.kind(edge.older) is Kind.LOCATOR:
+                    found.add(edge.older)
+        return found
+
+    def edges(self, among: Collection[str]) -> list[Edge]:
+        """The edges between these nodes; sameness is told once."""
+        found: dict[tuple[str, str, str, str], Edge] = {}
+        for met, names in self._each():
+            for row in met.edges.values():
+                if names.get(row[0]) in among and names.get(row[1]) in among:
+                    edge = edge_of(row[:6], names)
+                    if edge.type is not SAMENESS or edge.source < edge.target:
+                        found.setdefault((edge.source, edge.type, edge.role, edge.target), edge)
+        return list(found.values())
+
+    def has_late_edges(self) -> bool:
+        """Whether an edge leads from a node to one that was recorded after it: only then can there be a cycle."""
+        several = len(self._walks) > 1 or any(len(mets) > 1 for mets in self._walks)
+        keys = (key for met, _ in self._each() for key in met.edges)
+        return several or any(younger <= older and code != SAME_AS for younger, older, code, _ in keys)
+
+    def entries(self, uids: Iterable[str]) -> dict[str, Entry]:
+        """These nodes in full."""
+        by_met: dict[int, tuple[Met, list[str]]] = {}
+        for uid in uids:
+            met = self._rows[uid][0]
+            by_met.setdefault(id(met), (met, []))[1].append(uid)
+        made: dict[str, Entry] = {}
+        for met, members in by_met.values():
+            numbers = {self._rows[uid][1][0]: uid for uid in members}
+            with met.place.store.reading() as database:
+                facets = reads.facets(database, numbers, met.last_tx)
+                created = reads.created_at(database, {self._rows[uid][1][-1] for uid in members})
+            for number, uid in numbers.items():
+                row = self._rows[uid][1]
+                made[uid] = self._entry(uid, row, created[row[-1]], facets.get(number, []))
+        return {uid: made[uid] for uid in uids}
+
+    def _entry(self, uid: str, row: Row, created: str, facets: list[Facet]) -> Entry:
+        node = node_of(row[1:-1])
+        homes = self._homes[uid]
+        return Entry(
+            uid=uid,
+            kind=node.kind,
+            type=node.type,
+            name=node.name,
+            identity=node.identity,
+            attrs=node.attrs,
+            facets={key: value for key, value in {f.key: f.value for f in facets}.items() if value is not None},
+            evidence=node.evidence,
+            basis=node.basis,
+            depth=self.depth[uid],
+            created=created,
+            modified=facets[-1].recorded if facets else "",
+            stores=tuple(homes) if homes != [""] else (),
+        )
+
+    def _each(self) -> Iterator[tuple[Met, dict[int, str]]]:
+        for mets in self._walks:
+            for met in mets:
+                yield met, self._names[id(met)]
+
+    def _hide(self, ground: Ground) -> set[str]:
+        """Take out what the asker may read in none of the stores that hold it."""
+        if ground.guard is None:
+            return set()
+        entries = self.entries(self.depth)
+        readable: set[str] = set()
+        for place in ground.places:
+            here = [entry for uid, entry in entries.items() if place.name in self._homes[uid]]
+            readable |= ground.guard.readable(place, here) if here else set()
+        hidden = set(self.depth) - readable
+        self.depth = {uid: depth for uid, depth in self.depth.items() if uid in readable}
+        self._names = {
+            key: {number: uid for number, uid in names.items() if uid in readable} for key, names in self._names.items()
+        }
+        self.cut -= hidden
+        return hidden
