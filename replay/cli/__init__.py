@@ -1,114 +1,23 @@
-"""The command line: the only place that prints, exits and knows exit codes.
-
-Commands are imported when they are used, so that ``replay --help`` costs little more than Python itself.
-"""
+"""The command line: the only place that prints, exits and knows exit codes."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-
-import click
-
-COMMANDS = {
-    "run": "Replay a model version and judge every output (the default verb).",
-    "record": "Run a workflow in a container and record everything that a replay needs.",
-    "diff": "Compare the recipes of two model versions: causes first, effects after.",
-    "check": "Replay every frozen recipe, one line each; what CI runs.",
-    "show": "Show a recipe, or tell which run made a file.",
-    "models": "List the recorded model versions.",
-    "lineage": "Ask what something was made from, and what stands on it.",
-    "verify": "Check the record itself: every digest, the chain, the graph.",
-    "schema": "Print the JSON Schema of a document that replay reads or writes.",
-    "demo": "Lay out a real model in DIR, record it three times, replay it, diff it.",
-    "doctor": "Tell what this machine can replay, and what is missing.",
-}
-
-EPILOG = """\b
-Examples:
-  replay record --model momentum      record the DVC pipeline in this directory
-  replay momentum:1                   replay it: same as `replay run momentum:1`
-  replay momentum:1 --plan            say what would be fetched, built and run; touch nothing
-  replay diff momentum:1 momentum:3   what changed, and what came of it
-\b
-Exit codes:
-  0 reproduced   1 diverged, not self-reproducible or inconclusive   2 usage or configuration
-  3 not replayable (evidence missing or corrupt)   4 infrastructure   5 the workflow failed
-  6 refused by policy   130, 143 interrupted
-"""
-
-
-class Verbs(click.Group):
-    """A group that imports its commands when needed, and whose default verb is ``run``."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order in which a user meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's module; each has one ``command``."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = import_module(f"replay.cli.{cmd_name}").command
-        if not isinstance(command, click.Command):
-            raise TypeError(cmd_name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Read ``replay momentum:1`` as ``replay run momentum:1``; anything else must be a verb."""
-        if args and args[0] not in COMMANDS:
-            from replay.cli.common import expect_model_id
-
-            expect_model_id(args[0], COMMANDS, ctx.params.get("directory"))
-            args = ["run", *args]
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        from replay.cli.common import tool_version
-
-        click.echo(f"replay {tool_version()}")
-        ctx.exit()
-
-
-@click.command(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-C", "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False), help="Work in DIR.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-def replay(directory: str | None) -> None:
-    """How was this model made, and can you make it again?
-
-    `replay MODEL-ID` rebuilds the recorded environment, reruns the workflow without network, compares every output with
-    the record, and says why.
-    """
-    if directory:
-        import os
-
-        os.chdir(directory)
 
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    sys.exit(_run())
+    sys.exit(_run(sys.argv[1:]))
 
 
-def _run() -> int:
-    words = sys.argv[1:]
+def _run(words: list[str]) -> int:
     if words and words[0].partition("=")[0] == "--recipe":  # a recipe file stands for its model id
         words = ["run", *words]
-    try:
-        result = replay.main(words, prog_name="replay", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except BaseException as error:
-        from replay.cli.common import exit_code_of
+    if words and words[0] == "lineage":
+        from replay.cli import quick
 
-        return exit_code_of(error)
-    return result if isinstance(result, int) else 0
+        if quick.understands(words):
+            return quick.run(words)
+    from replay.cli import verbs
+
+    return verbs.run(words)

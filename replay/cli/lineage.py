@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from replay.cli.common import console, printable, write_json
-from replay.cli.options import overrides
+from replay.cli.options import F, overrides
 
 if TYPE_CHECKING:
     from replay.query import Answer, Query
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 _FORMATS = ("tree", "table", "json", "dot", "mermaid", "svg")
 
 
-def _flags(name: str, values: tuple[str, ...]) -> Any:
+def _flags(name: str, values: tuple[str, ...]) -> Callable[[F], F]:
     """One option spelled as several flags, such as ``--up`` and ``--down``."""
 
-    def wrap(function: Any) -> Any:
+    def wrap(function: F) -> F:
         for value in reversed(values):
             function = click.option(f"--{value}", name, flag_value=value, default=None, help=_HELP[value])(function)
         return function

@@ -4,7 +4,7 @@ import click
 import pytest
 
 from replay import errors
-from replay.cli import COMMANDS
+from replay.cli.verbs import COMMANDS
 from replay.cli.common import (
     EXIT_OF_VERDICT,
     SEVERITY,

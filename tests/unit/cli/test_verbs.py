@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from replay.cli import COMMANDS
+from replay.cli.verbs import COMMANDS
 
 
 def replay(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,52 @@
+"""The short way of ``replay lineage ID --json``: programs call it in loops, and importing click takes longer than it.
+
+Only the plainest form is understood, and it does just what ``cli/lineage.py`` does; everything else goes there.
+"""
+
+from __future__ import annotations
+
+import sys
+
+_DIRECTIONS = {"--up": "up", "--down": "down", "--updown": "updown", "--connected": "connected"}
+_FLAGS = {"--json", "--edges", *_DIRECTIONS}
+
+
+def understands(words: list[str]) -> bool:
+    """Whether a command line is ``lineage ID --json`` and at most a direction and ``--edges`` beside it."""
+    plain = [word for word in words[1:] if not word.startswith("-")]
+    flags = [word for word in words[1:] if word.startswith("-")]
+    directions = [flag for flag in flags if flag in _DIRECTIONS]
+    return len(plain) == 1 and "--json" in flags and _FLAGS.issuperset(flags) and len(directions) <= 1
+
+
+def run(words: list[str]) -> int:
+    """Ask, print, and say with which code to exit."""
+    try:
+        return _run(words)
+    except BaseException as error:
+        from replay.cli.common import exit_code_of
+
+        return exit_code_of(error)
+
+
+def _run(words: list[str]) -> int:
+    from pathlib import Path
+
+    import msgspec
+
+    from replay.access import ground_of
+    from replay.ask import ask, focal
+    from replay.progress import Silent
+    from replay.query import Direction, Query
+    from replay.session import Session
+
+    direction = next((_DIRECTIONS[word] for word in words if word in _DIRECTIONS), "up")
+    what = next(word for word in words[1:] if not word.startswith("-"))
+    with Session.open(Path.cwd(), overrides=(), progress=Silent(), create=False) as session:
+        ground = ground_of(session.store)
+        start = focal(what, ground, directory=Path.cwd())
+        query = Query(start=(start,), direction=Direction(direction), include_edges="--edges" in words)
+        answer = ask(query, ground)
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+    return 0 if answer.complete else 1
