@@ -161,6 +161,29 @@ def group_node(model: str) -> Node:
     return Node(kind=Kind.COLLECTION, type="model_group", identity={"model": model}, name=model)
 
 
+def experiment_node(name: str, store: str) -> Node:
+    """An experiment: trials that are compared with one another.
+
+    Its name means something to those who share a store, and to nobody else: the same name in a store is the same
+    experiment, in another store another one (a copy of a store keeps the store's id, and so agrees). Who means one
+    experiment in two stores says so with ``replay link --same-as``.
+    """
+    return Node(kind=Kind.COLLECTION, type="experiment", identity={"experiment": name, "store": store}, name=name)
+
+
+def trial_node(name: str, experiment: str, store: str) -> Node:
+    """One setting that an experiment tries; its executions are part of it."""
+    identity = {"trial": name, "experiment": experiment, "store": store}
+    return Node(kind=Kind.COLLECTION, type="trial", identity=identity, name=name)
+
+
+def template_nodes(name: str, version: str, digest: str) -> tuple[Node, Node]:
+    """The version of a project template (known by its content), and the template itself."""
+    identity = {"template": name, "version": version, "digest": digest}
+    template = Node(kind=Kind.LOCATOR, type="template", identity={"template": name}, name=name)
+    return Node(kind=Kind.PLAN, type="template", identity=identity, name=f"{name}@{version}"), template
+
+
 def agent_node(name: str, basis: str) -> Node:
     """Somebody who acts, as asserted by ``basis``."""
     return Node(

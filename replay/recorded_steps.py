@@ -227,6 +227,10 @@ def recorded_of(
         plan=definition_of(ground.plan),
         repository=ground.code.url or f"store:{session.store.id}",
         metrics={path: values for one in ran for path, values in one.metrics.items()},
+        experiment=ground.experiment,
+        trial=ground.trial,
+        store=session.store.id,
+        template=(rule.name, str(rule.version), rule.digest) if (rule := ground.project.template) else None,
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from replay.config import ExecutorSettings
 from replay.errors import DirtyTreeError, UsageError
+from replay.naming import name_of
 from replay.rebuild.interface import BaseSpec, EnvironmentSettings
 from replay.recipe import Code, Resources
 from replay.record.pipeline import Plan, command_plan, dvc_plan
@@ -32,6 +33,8 @@ class RecordRequest(msgspec.Struct, frozen=True, kw_only=True):
     dirty: bool = False
     metadata_only: bool = False
     profile: str | None = None
+    experiment: str | None = None
+    trial: str | None = None
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,10 +48,13 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """Determinism profile and allow-listed variables."""
     resources: Resources
     metadata_only: bool
+    experiment: str = ""
+    trial: str = ""
 
 
 def plan_of(request: RecordRequest, project: Path) -> Plan:
     """The steps that were asked for: one command, or the DVC pipeline in ``project``."""
+    experiment_of(request)  # what is wrong with it is said before anything is built
     if not request.command:
         return dvc_plan(project, name=request.model_name, artifact=request.artifact)
     inputs, outputs = (tuple(_inside(path, project) for path in paths) for paths in (request.inputs, request.outputs))
@@ -90,6 +96,7 @@ def ground_of(
 ) -> Ground:
     """What every step stands on: profile, variables, limits."""
     profile = request.profile or project.profile
+    experiment, trial = experiment_of(request)
     resources = resources_of(project, profile, engine_cpus, session.settings.executor)
     variables = variables_of(project, profile, resources.cpus, session.mirror(code).commit_time(code.commit))
     return Ground(
@@ -100,7 +107,25 @@ def ground_of(
         variables=variables,
         resources=resources,
         metadata_only=request.metadata_only,
+        experiment=experiment,
+        trial=trial,
     )
+
+
+def experiment_of(request: RecordRequest) -> tuple[str, str]:
+    """The experiment and its trial; empty when none was named, the trial also when it is to be the model id.
+
+    Raises:
+        UsageError: A trial without its experiment, or a text that is no name.
+    """
+    if request.experiment is None:
+        if request.trial is not None:
+            raise UsageError(
+                f"got the trial {request.trial!r} and no experiment", hint="name its experiment with --experiment NAME"
+            )
+        return "", ""
+    trial = "" if request.trial is None else name_of(request.trial, "trial")
+    return name_of(request.experiment, "experiment"), trial
 
 
 def project_of(code_tree: Path) -> Project:

@@ -23,6 +23,8 @@ from replay.cli.progress import watching
 @click.option(
     "--profile", type=click.Choice(["pinned", "portable-v3"]), help="Determinism profile; default: replay.yaml's."
 )
+@click.option("--experiment", metavar="NAME", help="The experiment that it belongs to.")
+@click.option("--trial", metavar="NAME", help="Its trial in the experiment; default: the model id.")
 @click.option("--json", "as_json", is_flag=True, help="Write what was recorded as JSON.")
 @click.option(
     "--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change a setting of conf/ (Hydra's syntax)."
@@ -48,6 +50,8 @@ def command(cmd: tuple[str, ...], **options: Any) -> int:
         dirty=options["dirty"],
         metadata_only=options["metadata_only"],
         profile=options["profile"],
+        experiment=options["experiment"],
+        trial=options["trial"],
     )
     if not cmd and (options["inputs"] or options["outputs"]):
         raise click.UsageError("-i and -o describe a command, and none was given: write -- CMD … at the end")

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from replay.errors import FreezeError
-from replay.freeze.gaps import collect_gaps, grade_of
+from replay.freeze.gaps import collect_gaps
+from replay.grading import grade_of
 from replay.identity import Digests
 from replay.lineage import Edge, EdgeType, Kind, Lineage, Node
 from replay.recipe import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from replay.recipe import Code, Environment, EnvironmentKind, Gap, Grade, Interpolation, Step, Storage
+from replay.recipe import Code, Environment, EnvironmentKind, Gap, Interpolation, Step, Storage
 
 _STABLE = {"oc.select", "oc.decode", "oc.create", "oc.dict.keys", "oc.dict.values", "oc.deprecated"}
 
@@ -16,17 +16,6 @@ def collect_gaps(code: Code, environment: Environment, steps: Sequence[Step]) ->
         *_environment_gaps(environment),
         *(g for step in steps for g in _step_gaps(step)),
     )
-
-
-def grade_of(environment: Environment, steps: Sequence[Step], *, image_archived: bool) -> Grade:
-    """The grade of a recipe whose code is pinned by commit (which `record` guarantees)."""
-    produced = {o.artifact.path for s in steps for o in s.outputs}
-    sources = [a for s in steps for a in s.inputs if a.path not in produced]
-    if any(artifact.storage is Storage.NONE for artifact in sources):
-        return Grade.D
-    if image_archived or environment.image.repo_digests:
-        return Grade.A
-    return Grade.C if environment.kind is EnvironmentKind.IMAGE else Grade.B
 
 
 def _code_gaps(code: Code) -> Iterable[Gap]:

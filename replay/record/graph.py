@@ -6,8 +6,19 @@ from typing import Any
 
 import msgspec
 
+from replay.grading import grade_of
 from replay.identity import canonical_json, sha256_hex, ulid
-from replay.lineage import Edge, EdgeType, Kind, Node, agent_node, group_node
+from replay.lineage import (
+    Edge,
+    EdgeType,
+    Kind,
+    Node,
+    agent_node,
+    experiment_node,
+    group_node,
+    template_nodes,
+    trial_node,
+)
 from replay.recipe import Artifact, Code, ConfigSnapshot, Environment, Gap, Machine, Output, OutputRole, Step
 
 _KIND = {
@@ -67,6 +78,14 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """What the paths of artifacts are relative to: the remote's URL, or the store's id where there is none."""
     metrics: dict[str, dict[str, str]] = {}
     """Of each output that DVC calls metrics: name → value as JSON text."""
+    experiment: str = ""
+    """The experiment it belongs to, if any."""
+    trial: str = ""
+    """Its trial in the experiment; by default the model id."""
+    store: str = ""
+    """The store's id."""
+    template: tuple[str, str, str] | None = None
+    """Name, version and digest of the template that the project was laid out from."""
 
 
 def new_execution() -> str:
@@ -84,6 +103,7 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
         execution, EdgeType.ACTED_BY, graph.add(agent_node(recorded.recorded_by, "the operating system")), "recorder"
     )
     graph.join(execution, EdgeType.FOLLOWS_PLAN, graph.add_plan(), "pipeline")
+    graph.place(execution, recorded.trial or f"{recorded.name}:{version}")
     focal = graph.add(_model_version(recorded, version))
     graph.join(focal, EdgeType.DERIVED_FROM, execution, "execution")
     graph.join(focal, EdgeType.PART_OF, graph.add(group_node(recorded.name)), "version")
@@ -101,7 +121,8 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
         graph.join(focal, EdgeType.DERIVED_FROM, run, "step")
         for output in step.outputs:
             path, made = output.artifact.path, graph.add_artifact(output.artifact, _KIND[output.role])
-            graph.join(run, EdgeType.GENERATED, made, f"output:{path}", _output_attrs(output))
+            attrs = _output_attrs(output, recorded.metrics.get(path))
+            graph.join(run, EdgeType.GENERATED, made, f"output:{path}", attrs)
             graph.join(focal, EdgeType.DERIVED_FROM, made, "model" if path == recorded.model else f"output:{path}")
     return list(graph.nodes.values()), graph.edges, focal
 
@@ -144,6 +165,19 @@ class _Graph:
         )
         self.join(self.add(node), EdgeType.SPECIALIZES, self._locator("dvc.yaml", "pipeline"), "")
         return node.uid
+
+    def place(self, execution: str, trial: str) -> None:
+        """Put the execution into its experiment, and say which template its project comes from."""
+        recorded = self._recorded
+        if recorded.experiment:
+            experiment = self.add(experiment_node(recorded.experiment, recorded.store))
+            part = self.add(trial_node(trial, recorded.experiment, recorded.store))
+            self.join(execution, EdgeType.PART_OF, part, "execution")
+            self.join(part, EdgeType.PART_OF, experiment, "trial")
+        if recorded.template:
+            version, template = template_nodes(*recorded.template)
+            self.join(execution, EdgeType.FOLLOWS_PLAN, self.add(version), "template")
+            self.join(version.uid, EdgeType.SPECIALIZES, self.add(template), "")
 
     def add_artifact(self, artifact: Artifact, kind: Kind) -> str:
         """The content, and where it lay: another content of the same path is another version of that locator."""
@@ -225,12 +259,14 @@ def _config(config: ConfigSnapshot) -> Node:
     )
 
 
-def _output_attrs(output: Output) -> dict[str, Any]:
-    return {
+def _output_attrs(output: Output, values: dict[str, str] | None) -> dict[str, Any]:
+    attrs = {
         "storage": output.artifact.storage.value,
         "role": output.role.value,
         "judgement": msgspec.to_builtins(output.judgement),
     }
+    # The node of the same bytes may have been recorded before they were called metrics.
+    return attrs | {"values": values} if values else attrs
 
 
 def _model_version(recorded: Recorded, version: int) -> Node:
@@ -238,4 +274,8 @@ def _model_version(recorded: Recorded, version: int) -> Node:
         kind=Kind.MODEL_VERSION,
         name=f"{recorded.name}:{version}",
         identity={"model": recorded.name, "version": str(version), "execution": recorded.execution},
+        attrs={
+            "commit": recorded.code.commit,
+            "grade": grade_of(recorded.environment, recorded.steps, image_archived=recorded.image_archived).value,
+        },
     )

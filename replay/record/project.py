@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -72,6 +72,15 @@ class ResourceRule(_Part, frozen=True, kw_only=True):
     file_size: str | None = None
 
 
+class TemplateRule(_Part, frozen=True, kw_only=True):
+    """The template that the project was laid out from; ``replay new`` writes it."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,99}$")]
+    version: Annotated[int, msgspec.Meta(ge=1)] | Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,99}$")]
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    """SHA-256 of what was laid out."""
+
+
 class Project(_Part, frozen=True, kw_only=True):
     """The whole of ``replay.yaml``."""
 
@@ -81,6 +90,7 @@ class Project(_Part, frozen=True, kw_only=True):
     time_limit: int | None = None
     """Seconds a step may take."""
     outputs: tuple[OutputRule, ...] = ()
+    template: TemplateRule | None = None
 
     def judgement(self, path: str, kind: PathKind) -> Judgement:
         """How ``path`` is judged: the first rule that matches, else bit for bit."""
