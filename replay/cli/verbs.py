@@ -15,6 +15,7 @@ COMMANDS = {
     "models": "List the recorded model versions.",
     "lineage": "Ask what something was made from, and what stands on it.",
     "verify": "Check the record itself: every digest, the chain, the graph.",
+    "store": "Tell where the record is kept; make, migrate or copy it.",
     "schema": "Print the JSON Schema of a document that replay reads or writes.",
     "demo": "Lay out a real model in DIR, record it three times, replay it, diff it.",
     "doctor": "Tell what this machine can replay, and what is missing.",
