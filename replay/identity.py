@@ -88,7 +88,7 @@ def canonical_json(value: Any) -> bytes:
     keys beyond U+FFFF, and NaN becomes null there.
 
     Raises:
-        UsageError: The value holds a float or an integer beyond ±(2^53−1).
+        UsageError: The value holds a float, an integer beyond ±(2^53−1), or something that is no JSON.
     """
     try:
         text = _ENCODER.encode(value)
@@ -105,11 +105,11 @@ def canonical_json(value: Any) -> bytes:
 def _exactly(value: Any) -> bytes:
     import rfc8785
 
-    plain = msgspec.to_builtins(value)
-    _forbid_floats(plain, "$")
     try:
+        plain = msgspec.to_builtins(value)
+        _forbid_floats(plain, "$")
         return rfc8785.dumps(plain)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError, TypeError) as error:
         raise UsageError(f"no canonical JSON: {error}") from error
 
 

@@ -38,6 +38,8 @@ _BY_KEY = {
 _ULID_CODES = tuple(code for code, (_, _, is_ulid) in _BY_CODE.items() if is_ulid)
 _HEX_CODES = tuple(code for code, (_, _, is_ulid) in _BY_CODE.items() if not is_ulid)
 _PLAIN = {key: bytes((code,)) for code, key, before, form in _FORMS if key != HASHED and not before and form == _HEX64}
+_SIZES = {code: {_HEX64: 32, _HEX40: 20, _ULID: 16}[form] for code, _, _, form in _FORMS}
+"""Bytes of the raw value."""
 _MIN_PREFIX = 4
 
 
@@ -103,7 +105,7 @@ def text_of(raw: bytes) -> str:
         ValueError: ``raw`` is none.
     """
     key, _, is_ulid = _BY_CODE[raw[0]] if raw and raw[0] in _BY_CODE else ("", "", False)
-    if not key:
+    if not key or len(raw) != 1 + _SIZES[raw[0]]:
         raise ValueError(f"{raw.hex()} is no uid")
     return f"{key}:{to_crockford(int.from_bytes(raw[1:])) if is_ulid else raw[1:].hex()}"
 
@@ -127,17 +129,13 @@ def ranges_of(prefix: str) -> list[tuple[bytes, bytes]]:
     found = []
     if len(value) >= _MIN_PREFIX and re.fullmatch(r"[0-9a-f]{4,64}", value.lower()):
         low = value.lower()
-        found += [_hex_range(code, low) for code in codes if code in _HEX_CODES and len(low) <= 2 * _size(code)]
+        found += [_hex_range(code, low) for code in codes if code in _HEX_CODES and len(low) <= 2 * _SIZES[code]]
     if len(value) >= _MIN_PREFIX and re.fullmatch(r"[0-7][0-9A-HJKMNP-TV-Z]{3,25}", value.upper()):
         ends = [from_crockford(value.upper().ljust(26, fill)).to_bytes(16) for fill in "0Z"]
         found += [(bytes((code,)) + ends[0], bytes((code,)) + ends[1]) for code in codes if code in _ULID_CODES]
     return found
 
 
-def _size(code: int) -> int:
-    return 20 if code == 2 else 32
-
-
 def _hex_range(code: int, prefix: str) -> tuple[bytes, bytes]:
-    low, high = (bytes.fromhex(prefix.ljust(2 * _size(code), fill)) for fill in "0f")
+    low, high = (bytes.fromhex(prefix.ljust(2 * _SIZES[code], fill)) for fill in "0f")
     return bytes((code,)) + low, bytes((code,)) + high

@@ -47,12 +47,14 @@ def url_of(root: Path) -> str | None:
         return None
     try:
         found = json.loads(pointer.read_bytes())["url"]
+        if not isinstance(found, str):
+            raise TypeError(f"got an address of type {type(found).__name__}")  # it may hold a password: not shown
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f'{pointer}: cannot be read ({error}), expected {{"url": "postgresql://…"}}',
             hint="`replay store init URL` writes it",
         ) from error
-    return str(found)
+    return found
 
 
 def point_to(root: Path, url: str) -> None:
@@ -87,10 +89,11 @@ def make_file(file: Path) -> None:
         StoreError: The disk is full, not writable, or failed.
     """
     from replay.store import migrating, sqlite
+    from replay.store.sqlite_errors import translated
 
     with fsops.temporary(file.parent) as (temp, fd):
         with contextlib.closing(sqlite.connect(temp, write=True)) as raw:
             migrating.upgrade_sqlite(raw, file)
-        with contextlib.closing(sqlite.connect(temp, write=True)) as raw, sqlite.translated(file):
+        with contextlib.closing(sqlite.connect(temp, write=True)) as raw, translated(file):
             raw.execute("PRAGMA journal_mode = WAL")  # stays with the file
         fsops.publish(temp, fd, file, mode=0o644)

@@ -77,9 +77,8 @@ def seal(tx: int, created: str, prev: bytes, rows: Mapping[str, Sequence[Row]]) 
         rows: Of each table its new rows, ordered by key.
     """
     lines = {table: lines_of(rows.get(table, ())) for table in TABLES}
-    packed = b"".join(len(part).to_bytes(4) + part for part in map(sums_of, lines.values()))
     whole = digest_of(lines)
-    return Entry(tx, created, whole, packed, leaf_of(tx, created, whole, prev))
+    return Entry(tx, created, whole, pack(lines), leaf_of(tx, created, whole, prev))
 
 
 def sums_of(lines: bytes) -> bytes:
@@ -90,11 +89,16 @@ def sums_of(lines: bytes) -> bytes:
     return found.tobytes()
 
 
+def pack(lines: Mapping[str, bytes]) -> bytes:
+    """The checksums of all rows of a transaction, table by table, each with its length before it."""
+    return b"".join(len(part).to_bytes(4) + part for part in map(sums_of, (lines[table] for table in TABLES)))
+
+
 def unpack(sums: bytes) -> dict[str, list[bytes]]:
     """Of each table the checksums of its rows.
 
     Raises:
-        ValueError: ``sums`` was not made by `seal`.
+        ValueError: ``sums`` was not made by `pack`.
     """
     found, place = {}, 0
     for table in TABLES:

@@ -143,10 +143,10 @@ class Store:
             StoreError: An edge's end is no recorded node; or the disk is full, not writable, or failed.
             StoreBusyError: Another process wrote for too long.
         """
-        from replay.store import writes
+        from replay.store.loading import load
 
-        with self._lock:
-            return writes.load(self.database, batches)
+        with self._alone():
+            return load(self.database, batches)
 
     def checkpoint(self) -> Checkpoint | None:
         """Record the Merkle root over everything recorded; ``None`` for an empty store.
@@ -156,16 +156,22 @@ class Store:
         """
         from replay.store import writes
 
-        with self._lock, self.database.writing() as cursor:
+        with self._alone(), self.database.writing() as cursor:
             return writes.add_checkpoint(cursor, writes.now())
 
     def note(self, action: str, /, **fields: Any) -> Record:
         """Write a command into the journal, with a checkpoint: from then on nothing before it can be set back unseen.
 
+        The database in turn is told of the journal's newest record, so that the journal cannot be cut back unseen.
+
         Raises:
             StoreError: The disk is full, not writable, or failed.
         """
-        made = self.checkpoint()
+        from replay.store import writes
+
+        with self._alone(), self.database.writing() as cursor:
+            writes.tie(cursor, self.journal.ends())
+            made = writes.add_checkpoint(cursor, writes.now())
         seal = {"size": made.size, "root": made.root.hex()} if made else {"size": 0, "root": ""}
         return self.journal.append(action, **fields, **seal)
 
@@ -285,24 +291,37 @@ class Store:
         """The database, for this thread alone.
 
         Raises:
+            UsageError: Something that is no Unicode was asked for.
             StoreCorruptError: What was read was never written by this program.
         """
         try:
             with self._lock:
                 yield self.database
-        except (msgspec.DecodeError, ValueError, KeyError) as error:
+        except UnicodeEncodeError as error:
+            raise UsageError(f"got text that is no Unicode: {error}") from error
+        except (msgspec.DecodeError, ValueError, KeyError, RecursionError) as error:
             raise StoreCorruptError(
                 f"{self.database.place}: {error}", hint="`replay verify` says what is damaged"
             ) from error
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
-        from replay.store import writes
-
+    def _alone(self) -> Iterator[None]:
+        """No other write of this store, not even one from inside this one: it would wait for itself."""
         with self._lock:
             if self._writing:
                 raise StoreError("got a write from inside another write of this store, expected one after the other")
-            self._writing, blobs = True, self.blobs.take_new()
+            self._writing = True
+            try:
+                yield
+            finally:
+                self._writing = False
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        from replay.store import writes
+
+        with self._alone():
+            blobs = self.blobs.take_new()
             try:
                 with writes.writing(self.database) as transaction:
                     yield transaction
@@ -310,8 +329,6 @@ class Store:
             except BaseException:
                 self.blobs.give_back(blobs)
                 raise
-            finally:
-                self._writing = False
 
     def _not_found(self, wanted: ModelId) -> ModelNotFoundError:
         import difflib

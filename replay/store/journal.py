@@ -82,6 +82,19 @@ class Journal:
         """All records that can be read, in order; `verify` names the others."""
         return [record for record, _ in map(_parse, self._lines()) if record is not None]
 
+    def ends(self) -> tuple[Record, Record] | None:
+        """The first and the newest record that can be read.
+
+        Raises:
+            StoreError: The file cannot be read.
+        """
+        newest = self._newest()
+        if newest is None:
+            return None
+        with fsops.guard(self.path), self.path.open("rb") as file:
+            known = (record for record, _ in (_parse(line.removesuffix(b"\n")) for line in file) if record is not None)
+            return next(known, newest), newest
+
     def verify(self) -> list[Finding]:
         """Check every record; name each bad one and go on.
 
@@ -122,9 +135,7 @@ class Journal:
             fsops.append_line(self.path, b"")
 
     def _add(self, action: str, fields: dict[str, Any], before: bytes = b"") -> Record:
-        last = next(self._backwards(), None)
-        known = (record for record, _ in map(_parse, self._backwards()) if record is not None)
-        newest = next(known, None)
+        last, newest = next(self._backwards(), None), self._newest()
         record = Record(
             seq=newest.seq + 1 if newest else 1,
             time=datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
@@ -134,6 +145,9 @@ class Journal:
         ).sealed()
         fsops.append_line(self.path, before + record.to_line())
         return record
+
+    def _newest(self) -> Record | None:
+        return next((record for record, _ in map(_parse, self._backwards()) if record is not None), None)
 
     def _lines(self) -> list[bytes]:
         with fsops.guard(self.path):

@@ -82,28 +82,32 @@ def turn(path: Path, timeout: float = 30.0) -> Iterator[None]:
 def _waited(file: Path, end: float, path: Path, timeout: float) -> Iterator[int]:
     with guard(file):
         fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    waiting: _Waiting | None = None
+        free = _takes(fd)
+    if not free and not _Waiting(fd).until(end):
+        raise StoreBusyError(
+            f"{path}: other writers held it for more than {timeout:g} s",
+            hint="wait for them to finish, then run the same command again",
+        )
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting = _Waiting(fd)
-            if not waiting.until(end):
-                raise StoreBusyError(
-                    f"{path}: other writers held it for more than {timeout:g} s",
-                    hint="wait for them to finish, then run the same command again",
-                ) from None
         yield fd
     finally:
-        if waiting is None or waiting.ended:
-            os.close(fd)  # which lets go of the lock
+        fcntl.flock(fd, fcntl.LOCK_UN)  # closing would leave it to the children that were forked meanwhile
+        os.close(fd)
+
+
+def _takes(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class _Waiting:
     """Waits for a lock in a thread: the kernel wakes it in turn, and it can be given up, which `flock` cannot."""
 
     def __init__(self, fd: int) -> None:
-        self.ended = False
+        self._came = False
         self._given_up = False
         self._state = threading.Lock()
         self._fd = fd
@@ -111,16 +115,25 @@ class _Waiting:
         self._thread.start()
 
     def until(self, end: float) -> bool:
-        """Whether the lock came before the clock says ``end``; if not, it is let go as soon as it comes."""
-        self._thread.join(max(0.0, end - time.monotonic()))
+        """Whether the lock came before the clock says ``end``; if not, the descriptor is closed as soon as it comes."""
+        came = False
+        try:
+            self._thread.join(max(0.0, end - time.monotonic()))
+            came = self._came
+        finally:  # Ctrl-C gives up too: a lock that came after it would be nobody's, and held for good
+            if not came:
+                self._give_up()
+        return came
+
+    def _give_up(self) -> None:
         with self._state:
-            self._given_up = not self.ended
-        return self.ended
+            self._given_up = True
+            if self._came:
+                os.close(self._fd)
 
     def _wait(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         with self._state:
-            self.ended = True
+            self._came = True
             if self._given_up:
-                self.ended = False
                 os.close(self._fd)

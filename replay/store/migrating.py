@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replay.errors import StoreCorruptError, StoreError
+from replay.errors import StoreError
 from replay.store.interface import REVISION, Database
-from replay.store.sqlite import translated, trouble
+from replay.store.sqlite_errors import translated, trouble
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -24,17 +24,10 @@ def require_known(database: Database) -> None:
     """Check that the tables are of this program's revision.
 
     Raises:
-        StoreError: They are older, newer, or not there.
+        StoreError: They are older or newer, or the database cannot be read.
+        StoreCorruptError: They are not there.
     """
-    try:
-        found = [str(row[0]) for row in database.rows("SELECT version_num FROM alembic_version")]
-    except StoreCorruptError:
-        raise
-    except StoreError as error:
-        raise StoreCorruptError(
-            f"{database.place}: holds no lineage tables: {error}",
-            hint="`replay store migrate` changes the tables of an older release; `replay store init` makes new ones",
-        ) from error
+    found = [str(row[0]) for row in database.rows("SELECT version_num FROM alembic_version")]
     if found == [REVISION]:
         return
     if len(found) == 1 and found[0] in REVISIONS:
@@ -67,23 +60,22 @@ def upgrade_sqlite(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def upgrade_postgres(url: str) -> None:
-    """Bring the tables of a PostgreSQL database to `REVISION`, in one transaction.
+    """Bring the tables of a PostgreSQL database to `REVISION`, in one transaction; writers wait meanwhile.
 
     Raises:
         StoreError: No server answers, or it refuses.
     """
-    from sqlalchemy import create_engine, exc
+    from sqlalchemy import create_engine, event, exc
 
-    from replay.store.postgres import place_of
+    from replay.store import postgres
 
-    place = place_of(url)
-    import psycopg
-
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=10))
+    place = postgres.place_of(url)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: postgres.connect(url))
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"SELECT pg_advisory_xact_lock({postgres.TURN})"))
     try:
         _upgrade(engine)
-    except (exc.DBAPIError, psycopg.Error) as error:
-        first = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    except exc.DBAPIError as error:
+        first = str(error.orig or error).strip().splitlines()[0]
         raise StoreError(
             f"{place}: {first}", hint="is the server up, and may this user create tables there?"
         ) from error
@@ -92,9 +84,11 @@ def upgrade_postgres(url: str) -> None:
 def _upgrade(engine: Engine) -> None:
     from alembic import command
 
-    with engine.connect() as connection, connection.begin(), _configured(connection) as config:
-        command.upgrade(config, REVISION)
-    engine.dispose()
+    try:
+        with engine.connect() as connection, connection.begin(), _configured(connection) as config:
+            command.upgrade(config, REVISION)
+    finally:
+        engine.dispose()
 
 
 @contextlib.contextmanager

@@ -136,6 +136,8 @@ def prefixed(database: Database, prefix: str, limit: int) -> list[Node]:
 
 def named(database: Database, name: str, limit: int) -> list[Node]:
     """The nodes of a kind in `lineage.NAMED` with exactly this name, in the order of recording."""
+    if "\0" in name:  # which no name has, and about which PostgreSQL cannot even be asked
+        return []
     query = f"SELECT {NODE} FROM nodes n WHERE n.name = ? AND n.kind IN (2, 10, 11, 12, 13, 17) ORDER BY n.id LIMIT ?"
     return [node_of(row) for row in database.rows(query, (name, limit))]
 

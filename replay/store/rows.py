@@ -34,12 +34,12 @@ def node_rows(nodes: Iterable[tuple[bytes, Node]], first: int, tx: int) -> list[
     """Rows of ``nodes``, numbered from ``first``.
 
     Raises:
-        UsageError: A float in the attributes, or a NUL in a text.
+        UsageError: A float in the attributes, or a text that databases do not keep.
     """
     found = []
     for number, (raw, node) in enumerate(nodes, start=first):
-        if "\0" in node.name or "\0" in node.type or "\0" in node.basis:
-            raise UsageError(f"node {text_of(raw)}: got a NUL character in its name, type or basis")
+        if not _is_kept(text := node.name + node.type + node.basis):
+            raise UsageError(f"node {text_of(raw)}: got {text!r} in its name, type or basis, {_KEPT}")
         found.append(
             (
                 number,
@@ -60,10 +60,10 @@ def edge_row(younger: int, older: int, edge: Edge, late: int, tx: int) -> Row:
     """A row of ``edges``.
 
     Raises:
-        UsageError: A float in its attributes, or a NUL in a text.
+        UsageError: A float in its attributes, or a text that databases do not keep.
     """
-    if "\0" in edge.role or "\0" in edge.basis:
-        raise UsageError(f"edge {edge.type} {edge.role!r}: got a NUL character in its role or basis")
+    if not _is_kept(edge.role + edge.basis):
+        raise UsageError(f"edge {edge.type}: got {edge.role!r} or {edge.basis!r} as its role or basis, {_KEPT}")
     return (
         younger,
         older,
@@ -74,6 +74,31 @@ def edge_row(younger: int, older: int, edge: Edge, late: int, tx: int) -> Row:
         late,
         tx,
     )
+
+
+def facet_row(number: int, node: int, facet: Facet, action: int | None, tx: int) -> Row:
+    """A row of ``facets``.
+
+    Raises:
+        UsageError: A float in its value, or a text that databases do not keep.
+    """
+    if not _is_kept(facet.key + facet.basis):
+        raise UsageError(f"facet of {facet.node}: got {facet.key!r} and {facet.basis!r} as its key and basis, {_KEPT}")
+    value = canonical_json(facet.value).decode()
+    return number, node, facet.key, value, evidence_text(facet.evidence, facet.basis), action, tx
+
+
+_KEPT = "expected text in Unicode without NUL characters"
+
+
+def _is_kept(text: str) -> bool:
+    """Whether both databases give a text back as it is: no NUL, and no part of a file name that is no UTF-8."""
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def evidence_text(evidence: Evidence, basis: str) -> str | None:

@@ -44,7 +44,7 @@ meta = Table(
     Column("key", _Text, primary_key=True),
     Column("value", _Text, nullable=False),
 )
-"""``store``: this store's ULID; a copy keeps it."""
+"""``store``: this store's ULID; a copy keeps it. ``journal …``: see `writes.tie`."""
 
 transactions = Table(
     "transactions",

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from replay.errors import StoreBusyError, StoreCorruptError, StoreError
+from replay.errors import StoreCorruptError, StoreError
 from replay.store import fsops
 from replay.store.interface import Cursor, Database, Row
+from replay.store.sqlite_errors import translated, trouble
 
 APPLICATION_ID = 0x52504C59  # "RPLY": tells our file from any other SQLite database
 BUSY_SECONDS = 30.0
+VERSION_1 = 1
+"""``PRAGMA user_version`` of the file of release 0.1; today alembic keeps the revision, and it is 0."""
 
 _MAGIC = b"SQLite format 3\0"
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
-_MAX_VALUES = 900
 _LOAD_CACHE_KIB = 256 << 10
-
-
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn an error of the driver in the body into a `StoreError` that names ``path`` and a remedy."""
-    try:
-        yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: the message quotes a damaged name
-        raise trouble(error, path) from error
-
-
-def trouble(error: BaseException, path: Path) -> StoreError:
-    """The `StoreError` for an error of the driver."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _BUSY:
-        return StoreBusyError(f"{path}: {error}", hint="another process writes; run the same command again")
-    if code in _CORRUPT or isinstance(error, UnicodeDecodeError):
-        return StoreCorruptError(f"{path}: {error}", hint="bring the file back from a backup; nothing was changed")
-    if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"{path}: {error}", hint=f"free space on the disk of {path.parent}; nothing was half-written")
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
-        return StoreError(f"{path}: {error}", hint=f"make {path} and its directory readable and writable")
-    return StoreError(f"{path}: {error}")
+_LOADED_FIRST = "SELECT name, sql FROM sqlite_master WHERE name IN ('nodes_uid', 'edges_reverse')"
+"""The indexes that are made after a load into an empty file."""
 
 
 def connect(path: Path, *, write: bool = False, query: str = "mode=rw") -> sqlite3.Connection:
@@ -74,33 +52,10 @@ def connect(path: Path, *, write: bool = False, query: str = "mode=rw") -> sqlit
     return connection
 
 
-class _SqliteCursor(Cursor):
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        return self._connection.execute(sql, values).fetchall()
-
-    def insert(self, table: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        width = len(rows[0])
-        one = f"({','.join('?' * width)})"
-        if len(rows) < 20:
-            self._connection.executemany(f"INSERT INTO {table} VALUES {one}", rows)
-            return
-        # Many rows in one statement: a third less time than one by one, most of it in C without the interpreter's lock.
-        count = _MAX_VALUES // width
-        whole = len(rows) - len(rows) % count
-        many = f"INSERT INTO {table} VALUES {','.join([one] * count)}"
-        for start in range(0, whole, count):
-            self._connection.execute(many, list(itertools.chain.from_iterable(rows[start : start + count])))
-        self._connection.executemany(f"INSERT INTO {table} VALUES {one}", rows[whole:])
-
-
 class SqliteDatabase(Database):
     """The file ``path``. Several processes may read and write it at once."""
 
+    shared = False
     any = "IN (SELECT value FROM json_each(?))"
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -117,10 +72,10 @@ class SqliteDatabase(Database):
         self.path = path
         self.place = str(path)
         self._read_only = read_only
-        _require_magic(path)
+        require_magic(path)
         if not read_only:
             _require_writable(path)
-        self._reader = connect(path, query=_query(path) if read_only else "mode=rw")
+        self._reader = connect(path, query=quiet_query(path) if read_only else "mode=rw")
         self._writer: sqlite3.Connection | None = None
         try:
             self._require_ours()
@@ -139,7 +94,7 @@ class SqliteDatabase(Database):
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise trouble(error, self.path) from error
 
-    def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
+    def stream(self, sql: str, values: Sequence[Any] = ()) -> Generator[Row, None, None]:
         """Read bit by bit."""
         with translated(self.path):
             yield from self._reader.execute(sql, values)
@@ -157,42 +112,50 @@ class SqliteDatabase(Database):
             self.rows("COMMIT")
 
     @contextlib.contextmanager
+    def auditing(self) -> Iterator[None]:
+        """As `snapshot`, and text that is no UTF-8 comes as its bytes."""
+        self._reader.text_factory = _text_or_bytes
+        try:
+            with self.snapshot():
+                yield
+        finally:
+            self._reader.text_factory = str
+
+    def damages(self) -> Iterator[tuple[str, str]]:
+        """What SQLite finds wrong with its file, and rows that name a row that is not there."""
+        for (answer,) in self.stream("PRAGMA integrity_check"):
+            if answer != "ok":
+                yield "database", answer
+        for table, row, parent, _ in self.stream("PRAGMA foreign_key_check"):
+            yield f"table {table}", f"row {row} names a row of {parent} that is not there"
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[Cursor]:
         """Keep other writers out; one commit at the end."""
+        self._require_mine()
         with self._turn(), self._transaction(self._write_connection()) as cursor:
             yield cursor
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[Cursor]:
         """As `writing`. An empty file is written without its log, and indexed once all rows are in."""
-        with self._turn():
-            connection = self._write_connection()
-            empty = connection.execute("SELECT count(*) FROM (SELECT 1 FROM nodes LIMIT 1)").fetchone()[0] == 0
-            connection.execute(f"PRAGMA cache_size = -{_LOAD_CACHE_KIB}")
-            connection.execute("PRAGMA foreign_keys = OFF")  # the writer looks up both ends of each edge itself
-            try:
-                if not empty:
-                    with self._transaction(connection) as cursor:
-                        yield cursor
-                    return
-                self._reader.close()  # any open connection keeps the log in use
-                with translated(self.path):
-                    _leave_wal(connection)
-                with self._transaction(connection) as cursor:
-                    built = cursor.rows(
-                        "SELECT name, sql FROM sqlite_master WHERE name IN ('nodes_uid', 'edges_reverse')"
-                    )
+        self._require_mine()
+        with self._turn(), contextlib.closing(connect(self.path, write=True)) as connection:
+            with translated(self.path):
+                connection.execute(f"PRAGMA cache_size = -{_LOAD_CACHE_KIB}")
+                connection.execute("PRAGMA foreign_keys = OFF")  # the writer looks up both ends of each edge itself
+                empty = connection.execute("SELECT 1 FROM nodes LIMIT 1").fetchone() is None
+            if empty:
+                with self._without_log(connection), self._transaction(connection) as cursor:
+                    built = cursor.rows(_LOADED_FIRST)
                     for name, _ in built:
                         cursor.rows(f"DROP INDEX {name}")
                     yield cursor
                     for _, sql in built:
                         cursor.rows(sql)
-            finally:
-                with translated(self.path):
-                    connection.execute("PRAGMA journal_mode = WAL")
-                    connection.execute("PRAGMA foreign_keys = ON")
-                    connection.execute("PRAGMA cache_size = -2000")
-                self._reader = connect(self.path)
+            else:
+                with self._transaction(connection) as cursor:
+                    yield cursor
 
     def close(self) -> None:
         """Close all connections."""
@@ -201,33 +164,49 @@ class SqliteDatabase(Database):
             self._writer.close()
             self._writer = None
 
-    def raw(self) -> sqlite3.Connection:
-        """The reading connection, for audits."""
-        return self._reader
-
     def _turn(self) -> contextlib.AbstractContextManager[None]:
         return fsops.turn(self.path.with_suffix(".lock"), BUSY_SECONDS)
 
-    def _write_connection(self) -> sqlite3.Connection:
+    def _require_mine(self) -> None:
         if self._read_only:
             raise StoreError(f"{self.path}: is open for reading only", hint="write to the store it belongs to")
+
+    def _write_connection(self) -> sqlite3.Connection:
         if self._writer is None:
             self._writer = connect(self.path, write=True)
+            with translated(self.path):
+                _enter_wal(self._writer)  # a load that was killed left it
         return self._writer
 
     @contextlib.contextmanager
+    def _without_log(self, connection: sqlite3.Connection) -> Iterator[None]:
+        self.close()  # any open connection keeps the log in use
+        try:
+            with translated(self.path):
+                _leave_wal(connection)
+            yield
+        finally:
+            with translated(self.path):
+                _enter_wal(connection)
+            self._reader = connect(self.path)
+
+    @contextlib.contextmanager
     def _transaction(self, connection: sqlite3.Connection) -> Iterator[Cursor]:
+        from replay.store.sqlite_cursor import SqliteCursor
+
         with translated(self.path):
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield _SqliteCursor(connection)
-                with fsops.guard(self.path):
-                    fsops.checkpoint("commit", self.path)
+        try:
+            yield SqliteCursor(connection, self.path)
+            with fsops.guard(self.path):
+                fsops.checkpoint("commit", self.path)
+            with translated(self.path):
                 connection.execute("COMMIT")
-            except BaseException:
+        except BaseException:
+            with translated(self.path):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                raise
+            raise
 
     def _require_ours(self) -> None:
         from replay.store.migrating import require_known
@@ -239,7 +218,26 @@ class SqliteDatabase(Database):
                 f"expected {APPLICATION_ID:#x}",
                 hint="this file was not made by replay; move it away",
             )
+        if self.rows("PRAGMA user_version") == [(VERSION_1,)]:
+            raise StoreError(
+                f"{self.path}: was made by release 0.1, whose tables were others",
+                hint="`replay store migrate` writes today's, and keeps the old file beside",
+            )
         require_known(self)
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work at once. Whoever reads without the log forbids it; the next writer tries again."""
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _leave_wal(connection: sqlite3.Connection) -> None:
@@ -250,14 +248,20 @@ def _leave_wal(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
-def _query(path: Path) -> str:
+def quiet_query(path: Path) -> str:
     """How to open a file that is not to be changed: without the index of its log, which readers write, if it can be."""
     log = path.with_name(f"{path.name}-wal")
     quiet = not log.exists() or log.stat().st_size == 0
     return "mode=ro&immutable=1" if quiet and not os.access(path.parent, os.W_OK) else "mode=ro"
 
 
-def _require_magic(path: Path) -> None:
+def require_magic(path: Path) -> None:
+    """Check that a file begins as SQLite's do.
+
+    Raises:
+        StoreError: It cannot be read.
+        StoreCorruptError: It begins in another way.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))

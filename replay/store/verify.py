@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -14,9 +13,12 @@ from replay.store.blobs import Blobs
 from replay.store.database import Store
 from replay.store.findings import Finding
 from replay.store.interface import Database
-from replay.store.journal import Journal
+from replay.store.journal import Record
+from replay.store.writes import JOURNAL
 
-BAD = (ReplayError, msgspec.MsgspecError, ValueError, TypeError, AttributeError, KeyError, sqlite3.Error, OSError)
+BAD = (
+    ReplayError, msgspec.MsgspecError, ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError,
+)  # fmt: skip
 _Check = Callable[[], Iterator[Finding]]
 
 
@@ -26,23 +28,26 @@ def verify_store(store: Store) -> list[Finding]:
     Blobs are hashed again and looked for. The journal's chain is followed. Of the database, every row is hashed into
     its transaction, every transaction into the chain, and the chain into every checkpoint, those in the journal too;
     every node's uid is computed again, every edge must have both its ends, versions must have no holes. Not noticed:
-    journal *and* database rewritten together, or both cut back to the same earlier state; for that, keep the
-    journal's last line elsewhere.
+    journal *and* database rewritten together, or both cut back to the same earlier state, or the journal by no more
+    than its last line; for that, keep this line elsewhere.
     """
-    findings: list[Finding] = []
     database = store.database
+    findings = section("journal", lambda: iter(store.journal.verify()))
+    records: list[Record] = []
+    with contextlib.suppress(ReplayError):  # which was found already
+        records = store.journal.records()
+    # What the journal tells is in the database: that is looked at later, and in one state.
     try:
-        with database.snapshot():
-            database.rows("SELECT count(*) FROM meta")  # from here on one state, that of the journal or a later one
-            findings += section("journal", lambda: iter(store.journal.verify()))
-            noted = _noted(store.journal)
+        with database.auditing():
             for place, check in (
-                ("database", lambda: _integrity(database)),
-                ("chain", lambda: verify_chain.check(database, noted)),
+                ("database", lambda: _damages(database)),
+                ("chain", lambda: verify_chain.check(database, _noted(records))),
                 ("rows", lambda: verify_rows.check(database)),
+                ("journal", lambda: _tied(database, records)),
                 ("blobs", lambda: _blobs_there(database, store.blobs)),
             ):
-                findings += section(place, check)
+                with _apart(database):
+                    findings += section(place, check)
     except BAD as error:
         findings.append(Finding(place=database.place, problem=str(error)))
     findings += section("blobs", lambda: _blob_files(store.blobs))
@@ -60,10 +65,40 @@ def section(place: str, check: _Check) -> list[Finding]:
     return findings
 
 
-def _noted(journal: Journal) -> dict[int, str]:
-    """The checkpoints in the journal: size → root."""
-    fields = [record.fields for record in journal.records()]
-    return {one["size"]: str(one.get("root")) for one in fields if isinstance(one.get("size"), int) and one["size"]}
+@contextlib.contextmanager
+def _apart(database: Database) -> Iterator[None]:
+    """A statement that fails in the body does not keep PostgreSQL from answering those after it."""
+    database.rows("SAVEPOINT section")
+    try:
+        yield
+    finally:
+        database.rows("ROLLBACK TO SAVEPOINT section")
+
+
+def _noted(records: list[Record]) -> set[tuple[int, str]]:
+    """The checkpoints in the journal: size and root. One size may have two roots: then the database was set back."""
+    fields = [record.fields for record in records]
+    return {
+        (one["size"], one["root"])
+        for one in fields
+        if type(one.get("size")) is int and isinstance(one.get("root"), str) and one["size"]
+    }
+
+
+def _tied(database: Database, records: list[Record]) -> Iterator[Finding]:
+    """Whether the journal still has the newest record that the database was told of."""
+    known = {record.seq: record.hash for record in records}
+    own: dict[int, str] = {}
+    for key, hash_ in database.rows("SELECT key, value FROM meta WHERE key > ? AND key < ?", (JOURNAL, "journal!")):
+        first, _, seq = key.removeprefix(JOURNAL).partition(" ")
+        if records and first == records[0].hash:
+            own[int(seq)] = hash_
+        elif not database.shared:
+            yield Finding(place="journal", problem=f"its beginning is gone: expected a first record with hash {first}")
+            return
+    if own and known.get(newest := max(own)) != own[newest]:
+        problem = f"got the hash {known.get(newest)}, expected {own[newest]}: it was cut back or rewritten"
+        yield Finding(place=f"journal record {newest}", problem=problem)
 
 
 def _blob_files(blobs: Blobs) -> Iterator[Finding]:
@@ -93,12 +128,6 @@ def _blobs_there(database: Database, blobs: Blobs) -> Iterator[Finding]:
             yield Finding(place=place, problem=problem)
 
 
-def _integrity(database: Database) -> Iterator[Finding]:
-    """What SQLite says of its own file; PostgreSQL checks its pages itself."""
-    with contextlib.suppress(AttributeError):
-        raw: sqlite3.Connection = database.raw()  # type: ignore[attr-defined]
-        for (answer,) in raw.execute("PRAGMA integrity_check"):
-            if answer != "ok":
-                yield Finding(place="database", problem=answer)
-        for table, row, parent, _ in raw.execute("PRAGMA foreign_key_check"):
-            yield Finding(place=f"table {table}", problem=f"row {row} names a row of {parent} that is not there")
+def _damages(database: Database) -> Iterator[Finding]:
+    for place, problem in database.damages():
+        yield Finding(place=place, problem=problem)

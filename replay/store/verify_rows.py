@@ -12,11 +12,11 @@ from replay.identity import canonical_json
 from replay.lineage import Kind
 from replay.store.findings import Finding
 from replay.store.interface import Database, Row
-from replay.store.rows import KIND_CODES, NODE, evidence_of, node_of
+from replay.store.rows import EDGE_TYPES, KIND_CODES, NODE, evidence_of, node_of
 from replay.store.verify_names import name_of
 from replay.uid import forms_of
 
-_BAD = (ReplayError, msgspec.MsgspecError, ValueError, TypeError, AttributeError, KeyError)
+_BAD = (ReplayError, msgspec.MsgspecError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
 def check(database: Database) -> Iterator[Finding]:
@@ -49,13 +49,22 @@ def _edges(database: Database) -> Iterator[Finding]:
         "LEFT JOIN nodes y ON y.id = e.younger LEFT JOIN nodes o ON o.id = e.older"
     )
     for *row, young, old in database.stream(query):
-        problems = [f"its {end} end is no node" for end, tx in (("younger", young), ("older", old)) if tx is None]
+        for problem in _edge(tuple(row), young, old):
+            yield Finding(place=name_of(database, "edges", tuple(row)), problem=problem)
+
+
+def _edge(row: Row, young: Any, old: Any) -> list[str]:
+    problems = [f"its {end} end is no node" for end, tx in (("younger", young), ("older", old)) if tx is None]
+    if row[2] not in EDGE_TYPES:
+        problems.append(f"got the unknown type {row[2]!r}")
+    try:
         if young is not None and row[6] != int(young < row[7]):
             problems.append(f"got late = {row[6]}, expected {int(young < row[7])}")
-        if problem := _text(row[4], row[5]):
-            problems.append(problem)
-        for one in problems:
-            yield Finding(place=name_of(database, "edges", tuple(row)), problem=one)
+    except _BAD as error:
+        problems.append(f"bad data: {error}")
+    if problem := _text(row[4], row[5]):
+        problems.append(problem)
+    return problems
 
 
 def _text(value: Any, evidence: Any) -> str:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import gc
 import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from replay.errors import StoreError
-from replay.identity import canonical_json
 from replay.lineage import Edge, Facet, Kind, Node
 from replay.store import chain
-from replay.store.interface import Cursor, Database, Row
-from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_row, evidence_text, node_rows
+from replay.store.interface import CommitLostError, Cursor, Database, Row
+from replay.store.journal import Record
+from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_row, facet_row, node_rows
 from replay.uid import forms_of, raw_of
 
 CHECKPOINT_EVERY = 1024
+JOURNAL = "journal "
+"""Before the keys of `tie` in ``meta``: hash of the first record, number of the newest one → its hash."""
 _BATCH = 500
-_HEAD = (
+HEAD = (
     "SELECT tx, created, leaf, (SELECT max(id) FROM nodes), (SELECT max(id) FROM facets) "
     "FROM transactions ORDER BY tx DESC LIMIT 1"
 )
 
-_EMPTY = (0, "", chain.FIRST, None, None)
+EMPTY = (0, "", chain.FIRST, None, None)
 _Key = tuple[str, str, int, str]
 """Younger and older end, code of the type, role."""
 
@@ -62,7 +63,11 @@ class Transaction:
             StoreError: An end of an edge is no recorded node.
             UsageError: A float in the attributes, or an identity that is no text.
         """
-        given = {uid: (raw, node) for (uid, raw), node in ((forms_of(node.identity), node) for node in nodes)}
+        given: dict[str, tuple[bytes, Node]] = {}
+        for node in nodes:
+            uid, raw = forms_of(node.identity)
+            if uid not in given:
+                given[uid] = raw, node
         keyed = _keyed(edges)
         if not self._all_known:
             self._find({uid for key in keyed for uid in key[:2]}.union(given))
@@ -82,14 +87,16 @@ class Transaction:
                 lost = younger if one is None else older
                 raise StoreError(f"edge {edge.type} {role!r}: its end {lost} is no recorded node")
             late = int(one < self._first_node)
+            row = edge_row(one, other, edge, late, self.tx)  # before it is looked up: it refuses what no one can keep
             if not (late and self._has_edge(one, other, code, role)):
-                rows.append(edge_row(one, other, edge, late, self.tx))
+                rows.append(row)
 
     def add_facets(self, facets: Iterable[Facet]) -> None:
         """Say something about nodes.
 
         Raises:
             StoreError: A node or an action is not recorded.
+            UsageError: A float in a value, or a key that is empty or no text to keep.
         """
         given = list(facets)
         self._find({facet.node for facet in given} | {facet.action for facet in given if facet.action})
@@ -97,12 +104,8 @@ class Transaction:
             for uid in (facet.node, facet.action):
                 if uid and uid not in self._ids:
                     raise StoreError(f"facet {facet.key}: {uid} is no recorded node")
-            value = canonical_json(facet.value).decode()
             action = self._ids[facet.action] if facet.action else None
-            evidence = evidence_text(facet.evidence, facet.basis)
-            self.rows["facets"].append(
-                (self._next_facet, self._ids[facet.node], facet.key, value, evidence, action, self.tx)
-            )
+            self.rows["facets"].append(facet_row(self._next_facet, self._ids[facet.node], facet, action, self.tx))
             self._next_facet += 1
 
     def next_version(self, name: str) -> int:
@@ -176,54 +179,16 @@ def writing(database: Database) -> Iterator[Transaction]:
     entry: chain.Entry | None = None
     try:
         with database.writing() as cursor:
-            head = cursor.rows(_HEAD)
-            tx, before, prev, node, facet = head[0] if head else _EMPTY
+            head = cursor.rows(HEAD)
+            tx, before, prev, node, facet = head[0] if head else EMPTY
             transaction = Transaction(cursor, tx + 1, (node or 0) + 1, (facet or 0) + 1)
             yield transaction
             entry = transaction.insert(prev, max(now(), before))
             if entry and entry.tx % CHECKPOINT_EVERY == 0:
                 add_checkpoint(cursor, entry.created)
-    except StoreError:
-        if entry is None or not _is_recorded(database, entry):
+    except CommitLostError as error:
+        if entry is None or not _is_recorded(database, entry, error):
             raise  # else: the connection was lost after the commit, and before its answer
-
-
-def load(database: Database, batches: Iterable[tuple[Sequence[Node], Sequence[Edge]]]) -> int:
-    """Insert many batches, each a transaction of the chain, in one durable commit; how many nodes there were.
-
-    Raises:
-        StoreError: An edge's end is no recorded node, or the database cannot be written; nothing was added.
-    """
-    count = 0
-    ids: dict[str, int] = {}
-    with database.loading() as cursor, _nothing_to_collect():
-        head = cursor.rows(_HEAD)
-        tx, before, prev, node, facet = head[0] if head else _EMPTY
-        numbers = (node or 0) + 1, (facet or 0) + 1
-        for nodes, edges in batches:
-            transaction = Transaction(cursor, tx + 1, *numbers)
-            if node is None:
-                transaction.knows_all(ids)
-            transaction.add(nodes, edges, ordered=True)
-            entry = transaction.insert(prev, before := max(now(), before))
-            if entry:
-                tx, prev, numbers = entry.tx, entry.leaf, transaction.next_numbers
-                count += len(transaction.rows["nodes"])
-        if count:
-            add_checkpoint(cursor, before)
-    return count
-
-
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Rows hold no cycles: looking for some among millions would take a fifth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def add_checkpoint(cursor: Cursor, created: str) -> chain.Checkpoint | None:
@@ -239,16 +204,31 @@ def add_checkpoint(cursor: Cursor, created: str) -> chain.Checkpoint | None:
     return fresh
 
 
+def tie(cursor: Cursor, ends: tuple[Record, Record] | None) -> None:
+    """Keep the newest record of a journal, which is known by its first one; see `verify`."""
+    if ends is None:
+        return
+    first, newest = ends
+    key = f"{JOURNAL}{first.hash} {newest.seq}"
+    if not cursor.rows("SELECT 1 FROM meta WHERE key = ?", (key,)):
+        cursor.insert("meta", [(key, newest.hash)])
+
+
 def now() -> str:
     """The time of a record: UTC, ISO 8601, microseconds."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
-def _is_recorded(database: Database, entry: chain.Entry) -> bool:
+def _is_recorded(database: Database, entry: chain.Entry, lost: CommitLostError) -> bool:
+    """Whether a commit took place after all: asked when it is our turn again, for it may still be under way."""
     try:
-        found = database.rows("SELECT leaf FROM transactions WHERE tx = ?", (entry.tx,))
+        with database.writing() as cursor:
+            found = cursor.rows("SELECT leaf FROM transactions WHERE tx = ?", (entry.tx,))
     except StoreError:
-        return False
+        raise StoreError(
+            f"{lost} (while transaction {entry.tx} was being committed)",
+            hint="it is recorded whole or not at all; look which when the server is back, e.g. with `replay models`",
+        ) from lost
     return bool(found) and found[0][0] == entry.leaf
 
 
@@ -258,11 +238,11 @@ def _keyed(edges: Iterable[Edge]) -> dict[_Key, Edge]:
     for edge in edges:
         code = EDGE_CODES[edge.type]
         if code == GENERATED:
-            found[edge.target, edge.source, code, edge.role] = edge
+            found.setdefault((edge.target, edge.source, code, edge.role), edge)
         else:
-            found[edge.source, edge.target, code, edge.role] = edge
+            found.setdefault((edge.source, edge.target, code, edge.role), edge)
             if code == SAME_AS:
-                found[edge.target, edge.source, code, edge.role] = edge
+                found.setdefault((edge.target, edge.source, code, edge.role), edge)
     return found
 
 
