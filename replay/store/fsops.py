@@ -22,6 +22,7 @@ from replay.store.steps import checkpoint, guard, sync_directory
 from replay.store.trees import make_dir, remove_tree
 
 __all__ = [
+    "add_name",
     "append_line",
     "checkpoint",
     "copy_file",
@@ -30,6 +31,7 @@ __all__ = [
     "link_or_copy",
     "lock",
     "make_dir",
+    "move",
     "open_regular",
     "publish",
     "remove_tree",
@@ -100,6 +102,42 @@ def publish(temp: Path, fd: int, path: Path, *, mode: int, durable: bool = True,
             temp.rename(path)
         if durable:
             sync_directory(path.parent)
+
+
+def move(src: Path, dst: Path, *, exclusive: bool = False) -> None:
+    """Give a finished file, which nobody has open, its place in another directory of the same file system.
+
+    Raises:
+        StoreError: ``exclusive`` and something is there; or the disk is full, not writable, or failed.
+    """
+    with guard(dst):
+        fd = os.open(src, os.O_RDONLY | _OPEN)
+        try:
+            publish(src, fd, dst, mode=stat.S_IMODE(os.fstat(fd).st_mode), exclusive=exclusive)
+        finally:
+            os.close(fd)
+
+
+def add_name(path: Path, other: Path) -> None:
+    """Give a file one more name, or a copy where no link can be made; nothing happens when it has that name.
+
+    The file is not opened, since closing it would let go of the locks that this process has on it.
+
+    Raises:
+        StoreError: Something else has that name; or the disk is full, not writable, or failed.
+    """
+    with guard(other):
+        checkpoint("link", other)
+        try:
+            os.link(path, other, follow_symlinks=False)
+        except FileExistsError as error:
+            if not other.samefile(path):
+                raise StoreError(f"{other}: is there already", hint="move it away; nothing was changed") from error
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            copy_file(path, other)
+        sync_directory(other.parent)
 
 
 def write_all(fd: int, data: bytes | memoryview, path: Path) -> None:
