@@ -7,6 +7,7 @@
     ├─ PolicyError                      refused: a looser tolerance, a secret, a path out of bounds
     ├─ StoreError                       the lineage database, the blobs or the journal
     │  ├─ StoreCorruptError             recorded bytes no longer have their digest
+    │  ├─ CommitLostError               the connection broke while a commit was under way
     │  └─ StoreBusyError                another process holds the store
     ├─ RecordError                      a run could not be recorded
     │  └─ DirtyTreeError                uncommitted changes where none are allowed
@@ -71,6 +72,10 @@ class StoreCorruptError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another process holds the store; a retry may help."""
+
+
+class CommitLostError(StoreError):
+    """The connection broke while a commit was under way: only the database knows whether it took place."""
 
 
 class RecordError(ReplayError):

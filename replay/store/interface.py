@@ -7,15 +7,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from replay.errors import StoreError
-
 Row = tuple[Any, ...]
 REVISION = "0001"
 """The newest schema this program knows; those before it are `migrating.REVISIONS`."""
-
-
-class CommitLostError(StoreError):
-    """The connection was lost while a commit was under way: only the database knows whether it took place."""
 
 
 class Cursor(ABC):

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
-from replay.errors import StoreBusyError, StoreCorruptError, StoreError
-from replay.store.interface import CommitLostError, Cursor, Database, Row
+from replay.errors import CommitLostError, StoreBusyError, StoreCorruptError, StoreError
+from replay.store.interface import Cursor, Database, Row
 from replay.store.steps import checkpoint, guard
 
 BUSY_SECONDS = 30

@@ -8,10 +8,10 @@ import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from replay.errors import StoreError
+from replay.errors import CommitLostError, StoreError
 from replay.lineage import Edge, Facet, Kind, Node
 from replay.store import chain
-from replay.store.interface import CommitLostError, Cursor, Database, Row
+from replay.store.interface import Cursor, Database, Row
 from replay.store.journal import Record
 from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_row, facet_row, node_rows
 from replay.uid import forms_of, raw_of
