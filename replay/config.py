@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -65,6 +65,46 @@ class ReportSettings(_Part, frozen=True, kw_only=True):
     html: bool = True
 
 
+class Choice(_Part, frozen=True, kw_only=True):
+    """Which model versions (and with ``path`` which of their artifacts) are meant: all that is given must match."""
+
+    model: str | None = None
+    """Glob over ``name`` and ``name:version``."""
+    tags: dict[str, str] = {}
+    """Of the version or of its model: key → glob."""
+    status: str | None = None
+    """The approval status, such as ``approved``."""
+
+
+class RetentionClass(_Part, frozen=True, kw_only=True):
+    """How long something is kept at least."""
+
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=365_000)] = 0
+
+
+class RetentionRule(Choice, frozen=True, kw_only=True):
+    """Gives a class to model versions."""
+
+    class_: str = msgspec.field(name="class")
+
+
+class LegalHold(Choice, frozen=True, kw_only=True):
+    """Forbids to drop anything of model versions, or of some of their artifacts."""
+
+    path: str | None = None
+    """Glob over the paths of artifacts."""
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class RetentionSettings(_Part, frozen=True, kw_only=True):
+    """What must be kept, and for how long."""
+
+    classes: dict[str, RetentionClass]
+    default: str
+    rules: tuple[RetentionRule, ...] = ()
+    holds: tuple[LegalHold, ...] = ()
+
+
 class Settings(_Part, frozen=True, kw_only=True):
     """Everything that conf/ holds."""
 
@@ -74,6 +114,7 @@ class Settings(_Part, frozen=True, kw_only=True):
     executor: ExecutorSettings
     compare: CompareSettings
     report: ReportSettings
+    retention: RetentionSettings
 
 
 def conf_dir() -> Path:

@@ -133,6 +133,20 @@ class Store:
             transaction.add_version(name, version, uid)
         return version
 
+    def decide(self, build: Callable[[], tuple[Iterable[Node], Iterable[Edge], Iterable[Facet]]]) -> None:
+        """Add the nodes, edges and facets that ``build()`` returns, decided while no other process can write.
+
+        What ``build`` reads therefore holds until all of it is recorded. It must not write to this store.
+
+        Raises:
+            StoreError: As `append`.
+            StoreBusyError: Another process wrote for too long.
+        """
+        with self._transaction() as transaction:
+            nodes, edges, facets = build()
+            transaction.add(nodes, edges)
+            transaction.add_facets(facets)
+
     def load(self, batches: Iterable[tuple[Sequence[Node], Sequence[Edge]]]) -> int:
         """Add very many nodes and edges, all or nothing; returns how many nodes were not there yet.
 
@@ -325,10 +339,19 @@ class Store:
             try:
                 with writes.writing(self.database) as transaction:
                     yield transaction
+                    self._require_there(blobs)
                     transaction.add_blobs(blobs)
             except BaseException:
                 self.blobs.give_back(blobs)
                 raise
+
+    def _require_there(self, blobs: Iterable[str]) -> None:
+        """Whoever forgets deletes while nobody can write: from here on, what is there stays."""
+        if gone := sorted(sha256 for sha256 in blobs if not self.blobs.has(sha256)):
+            raise StoreError(
+                f"blob {gone[0]}: was forgotten by another process while this one kept it",
+                hint="nothing was recorded; run the same command again",
+            )
 
     def _not_found(self, wanted: ModelId) -> ModelNotFoundError:
         import difflib
