@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from replay.acting import Asker
     from replay.execute.container import DockerExecutor
     from replay.fetch import Fetcher
+    from replay.fetch.dvcconfig import DvcConfig
     from replay.fetch.git import Mirror
 
 
@@ -141,7 +142,6 @@ class Session:
         """The sources of recorded data: the store, this repository's DVC cache and remotes, the code version."""
         from replay.fetch import Fetcher
         from replay.fetch.dvc import DvcSource
-        from replay.fetch.dvcconfig import find_dvc_dir, load
         from replay.fetch.git_source import GitSource
         from replay.fetch.interface import Source
         from replay.fetch.objects import place_of
@@ -152,11 +152,9 @@ class Session:
             mirror, code.commit, directory=code.directory, sources=self.code_sources(code), patch=self.patch(code)
         )
         sources: list[Source] = [StoreSource(self.store.blobs), git]
-        dvc_dir = find_dvc_dir(self.root / code.directory, self.root)
-        if dvc_dir is not None:
-            inside = dvc_dir.relative_to(self.root).as_posix()
-            historical = mirror.read(code.commit, f"{inside}/config") if mirror.contains(code.commit) else None
-            config = load(dvc_dir, historical=historical)
+        found = self.dvc_of(code)
+        if found is not None:
+            inside, config = found
             sources.append(DvcSource(config, offline=offline))
             if not offline and any(place_of(remote) is None for remote in config.remotes):
                 from replay.fetch.dvc_process import DvcProcessSource
@@ -164,6 +162,23 @@ class Session:
                 root = "" if inside == ".dvc" else inside.removesuffix("/.dvc")
                 sources.append(DvcProcessSource(mirror, code.commit, config, directory=code.directory, root=root))
         return Fetcher(sources, offline=offline)
+
+    def dvc_of(self, code: Code) -> tuple[str, DvcConfig] | None:
+        """Where the ``.dvc`` lies that rules a workflow, from the repository's root, and cache and remotes of DVC.
+
+        The remotes are those that are configured now and those of the recorded commit. ``None`` without DVC.
+
+        Raises:
+            FetchError: A file of DVC's configuration cannot be read.
+        """
+        from replay.fetch.dvcconfig import find_dvc_dir, load
+
+        dvc_dir, mirror = find_dvc_dir(self.root / code.directory, self.root), self.mirror(code)
+        if dvc_dir is None:
+            return None
+        inside = dvc_dir.relative_to(self.root).as_posix()
+        historical = mirror.read(code.commit, f"{inside}/config") if mirror.contains(code.commit) else None
+        return inside, load(dvc_dir, historical=historical)
 
     def executor(self) -> DockerExecutor:
         """The executor on this session's engine.
