@@ -6,6 +6,7 @@ import msgspec
 
 from replay.outcome import Match, Mode, ReplayResult
 from replay.recipe import PathKind, Recipe, Step, Storage
+from replay.report.drawing import backward, bend, columns, over
 from replay.report.standing import modes, ordered, standings
 from replay.report.words import MATCHES, Badge, duration, plural
 
@@ -59,23 +60,24 @@ def flow(result: ReplayResult, recipe: Recipe) -> Flow:
     if len(recipe.steps) > MAX_STEPS:
         return Flow((), (), 0, 0, f"{len(recipe.steps)} steps are too many to draw; the table of outputs has them all.")
     nodes = _nodes(recipe)
-    columns = _columns(nodes)
     ends = [(a.key, b, what) for a in nodes.values() for b, what in a.feeds.items()]
-    long = [(a, b) for a, b, _ in ends if columns[b] - columns[a] > 1]
+    pairs = {(a, b) for a, b, _ in ends}
+    place = columns(nodes, pairs - backward(nodes, pairs))
+    long = [(a, b) for a, b, _ in ends if place[b] - place[a] > 1]
     roof = LANE * len(long)
-    corners = _corners(columns, roof)
+    corners = _corners(place, roof)
     boxes = tuple(_box(node, corners[node.key], result, recipe) for node in nodes.values())
-    lanes = {pair: roof - LANE * (place + 0.5) for place, pair in enumerate(long)}
+    lanes = {pair: roof - LANE * (row + 0.5) for row, pair in enumerate(long)}
     wires = tuple(Wire(_curve(corners[a], corners[b], lanes.get((a, b))), what) for a, b, what in ends)
     width = max(x for x, _ in corners.values()) + BOX_WIDTH
     height = max(y for _, y in corners.values()) + BOX_HEIGHT
     return Flow(boxes, wires, round(width) + 2 * MARGIN, round(height) + 2 * MARGIN, _words(result, recipe))
 
 
-def _corners(columns: dict[str, int], roof: int) -> dict[str, tuple[float, float]]:
+def _corners(place: dict[str, int], roof: int) -> dict[str, tuple[float, float]]:
     """Upper left corners: columns are centred below the lanes of the wires that pass over other columns."""
     stacks: dict[int, list[str]] = {}
-    for key, column in columns.items():
+    for key, column in place.items():
         stacks.setdefault(column, []).append(key)
     pitch = BOX_HEIGHT + GAP_Y
     tallest = max(len(stack) for stack in stacks.values())
@@ -124,21 +126,6 @@ def _maker(recipe: Recipe, path: str) -> Step | None:
     return None
 
 
-def _columns(nodes: dict[str, _Node]) -> dict[str, int]:
-    """Longest path from a source to each node; the recipe's order makes cycles impossible to follow forever."""
-    columns = dict.fromkeys(nodes, 0)
-    for _ in nodes:
-        moved = False
-        for node in nodes.values():
-            for target in node.feeds:
-                if columns[target] <= columns[node.key] and columns[node.key] + 1 < len(nodes):
-                    columns[target] = columns[node.key] + 1
-                    moved = True
-        if not moved:
-            break
-    return columns
-
-
 def _box(node: _Node, corner: tuple[float, float], result: ReplayResult, recipe: Recipe) -> Box:
     x, y = corner
     if node.kind == "data":
@@ -170,14 +157,11 @@ def _data_box(node: _Node, x: float, y: float, recipe: Recipe) -> Box:
 
 def _curve(start: tuple[float, float], stop: tuple[float, float], lane: float | None) -> str:
     """From the right side of one box to the left side of another; over ``lane`` when other columns lie between."""
-    x1, y1 = start[0] + BOX_WIDTH, start[1] + BOX_HEIGHT / 2
-    x2, y2 = stop[0] - 5, stop[1] + BOX_HEIGHT / 2
-    if lane is None:
-        bend = max(GAP_X / 2, (x2 - x1) / 2)
-        return f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
-    half, up, down = GAP_X / 2, x1 + GAP_X, x2 - GAP_X + 5
-    rise = f"C{x1 + half:.1f} {y1:.1f} {x1 + half:.1f} {lane:.1f} {up:.1f} {lane:.1f}"
-    return f"M{x1:.1f} {y1:.1f}{rise}H{down:.1f}C{x2 - half:.1f} {lane:.1f} {x2 - half:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+    begin = (start[0] + BOX_WIDTH, start[1] + BOX_HEIGHT / 2)
+    end = (stop[0] - 5, stop[1] + BOX_HEIGHT / 2)
+    if lane is not None:
+        return over(begin, end, lane, GAP_X)
+    return f"M{begin[0]:.1f} {begin[1]:.1f}{bend(begin, end, GAP_X / 2)}"
 
 
 def _words(result: ReplayResult, recipe: Recipe) -> str:

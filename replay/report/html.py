@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +13,7 @@ from replay.outcome import Comparison, Execution, Match, Mode, ReplayResult
 from replay.recipe import Output, OutputRole, Recipe
 from replay.report import facts, standing, words
 from replay.report.chart import Chart, chart
-from replay.report.clean import clean, tail
+from replay.report.clean import tail
 from replay.report.files import read_pair
 from replay.report.flow import flow
 from replay.report.metrics import MAX_BYTES as METRICS_BYTES
@@ -24,6 +24,7 @@ from replay.report.pictures import Picture, compare_pictures
 from replay.report.series import MAX_BYTES as SERIES_BYTES
 from replay.report.series import SUFFIXES as TABLES
 from replay.report.series import read_series
+from replay.report.templating import breakable, elide, environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -102,47 +103,12 @@ def load(recipe: Recipe) -> None:
 
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    environment.filters |= {
+    shared = environment()
+    shared.filters |= {
         "size": words.size, "duration": words.duration, "utc": words.utc, "plural": words.plural, "signed": signed,
         "percent": percent, "elide": elide, "command": words.command_text, "breakable": breakable,
     }  # fmt: skip
-    return environment
-
-
-def _finalize(value: object) -> object:
-    """Every expression of the template passes here: no hostile character reaches the page, nor does a bare ``None``."""
-    if hasattr(value, "__html__"):
-        return value
-    return clean(str(value), lines=True) if value is not None else "unknown"
-
-
-def elide(text: str, length: int) -> str:
-    """``text`` in at most ``length`` characters, its middle replaced by an ellipsis."""
-    shown = clean(text)
-    if len(shown) <= length:
-        return shown
-    head = (length - 1) // 2
-    return f"{shown[:head]}…{shown[len(shown) - (length - 1 - head) :]}"
-
-
-def breakable(text: str) -> object:
-    """``text``, escaped, with a place to break the line behind each separator of a path."""
-    import re
-
-    import markupsafe
-
-    parts = re.split(r"(?<=[/_.:,=-])", clean(text))
-    return markupsafe.Markup("<wbr>").join(parts)
+    return shared
 
 
 def _context(result: ReplayResult, recipe: Recipe) -> dict[str, Any]:
