@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from replay.errors import DirtyTreeError, RecordError, WorkflowFailedError
+from replay.features.using import views_among
 from replay.outcome import Ending, Execution, Mode
 from replay.recipe import Artifact, Environment, Machine, Output, PathKind, Step, Storage
 from replay.record.graph import Recorded, RunFacts, new_execution
@@ -17,6 +18,7 @@ from replay.record.pipeline import PlannedOutput, PlannedStep, commit_to_dvc, de
 from replay.record.project import role_of
 from replay.record.secrets import refuse_secrets
 from replay.record.seeds import find_seeds, missing_seeds
+from replay.record.views import UsedView
 from replay.recording import Ground
 from replay.session import Session
 from replay.store import fsops
@@ -38,6 +40,8 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, Path]
     metrics: dict[str, dict[str, str]] = {}
     """Of each output that holds metrics: name → value as JSON text."""
+    views: tuple[UsedView, ...] = ()
+    """The feature views among its inputs."""
 
 
 class Recording:
@@ -146,7 +150,8 @@ class Recording:
             undeclared=collected.unexpected,
         )
         metrics = {o.path: metrics_of(collected.found[o.path]) for o in planned.outputs if o.metric}
-        return Ran(step=step, facts=facts, files=dict(collected.found), metrics=metrics)
+        views = views_among(inputs.values(), session.store)
+        return Ran(step=step, facts=facts, files=dict(collected.found), metrics=metrics, views=views)
 
     def _input(self, path: str) -> Input:
         """A declared input: what an earlier step made, else from the code version, from DVC, or from the work tree."""
@@ -230,6 +235,7 @@ def recorded_of(
         experiment=ground.experiment,
         trial=ground.trial,
         store=session.store.id,
+        views={one.facts.run: one.views for one in ran if one.views},
         template=(rule.name, str(rule.version), rule.digest) if (rule := ground.project.template) else None,
     )
 

@@ -20,6 +20,7 @@ from replay.lineage import (
     trial_node,
 )
 from replay.recipe import Artifact, Code, ConfigSnapshot, Environment, Gap, Machine, Output, OutputRole, Step
+from replay.record.views import UsedView, view_edge
 
 _KIND = {
     OutputRole.MODEL: Kind.MODEL,
@@ -86,6 +87,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """The store's id."""
     template: tuple[str, str, str] | None = None
     """Name, version and digest of the template that the project was laid out from."""
+    views: dict[str, tuple[UsedView, ...]] = {}
+    """The feature views that each run used, by its ULID."""
 
 
 def new_execution() -> str:
@@ -117,6 +120,7 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
         for item in step.inputs:
             place = {"storage": item.storage.value}
             graph.join(run, EdgeType.USED, graph.add_artifact(item, Kind.DATASET), f"input:{item.path}", place)
+        graph.edges += [view_edge(run, used) for used in recorded.views.get(facts.run, ())]
         # An evaluation stands on the model, not under it; a model version rests on its evaluation all the same.
         graph.join(focal, EdgeType.DERIVED_FROM, run, "step")
         for output in step.outputs:
