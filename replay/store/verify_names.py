@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from replay.lineage import EdgeType
-from replay.store.interface import Database, Row
+from replay.store.interface import Reads, Row
 from replay.store.rows import EDGE_TYPES
 from replay.uid import text_of
 
 
-def name_of(database: Database, table: str, row: Row) -> str:
+def name_of(database: Reads, table: str, row: Row) -> str:
     """A row in words: nodes by their uids, whatever else can be read."""
     if table == "nodes":
         return f"node {_uid(row[1])}"
@@ -26,7 +26,7 @@ def name_of(database: Database, table: str, row: Row) -> str:
     return f"blob {_hex(row[0])}"
 
 
-def _node(database: Database, number: Any) -> str:
+def _node(database: Reads, number: Any) -> str:
     found = database.rows("SELECT uid FROM nodes WHERE id = ?", (number,)) if isinstance(number, int) else []
     return _uid(found[0][0]) if found else f"number {number}"
 

@@ -103,9 +103,7 @@ def _check_node(uid: bytes, kind: str, name: str, identity: str, attrs: str, evi
     return tables.node_digest(uid.hex(), kind, name, identity, attrs, evidence), problems
 
 
-def _check_edge(
-    younger: bytes | None, older: bytes | None, type_: str, role: str, attrs: str
-) -> tuple[str, list[str]]:
+def _check_edge(younger: bytes | None, older: bytes | None, type_: str, role: str, attrs: str) -> tuple[str, list[str]]:
     EdgeType(type_)
     problems = [f"its {which} end is no node" for which, end in (("younger", younger), ("older", older)) if end is None]
     return tables.edge_digest(_hex(younger), _hex(older), type_, role, attrs), problems

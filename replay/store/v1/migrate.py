@@ -12,7 +12,7 @@ import msgspec
 
 from replay.errors import StoreBusyError, StoreCorruptError, StoreError
 from replay.progress import Progress
-from replay.store import backends, fsops, sqlite
+from replay.store import backends, building, fsops, sqlite
 from replay.store.findings import Finding
 from replay.store.journal import Journal
 from replay.store.sqlite import SqliteDatabase
@@ -27,7 +27,6 @@ KEPT = "lineage.v1.db"
 """The old file's name from then on."""
 MIGRATED = "migrated"
 """The action of the journal's line about it."""
-_WORK = "migrating"
 _WAIT_MS = 5_000
 _NAMED = 20
 
@@ -65,18 +64,13 @@ def migrate(root: Path, progress: Progress) -> Migrated:
         StoreBusyError: Another process uses it.
         StoreError: Something else has the name `KEPT`, or the disk is full, not writable, or failed.
     """
-    file, kept, work = root / backends.FILE, root / KEPT, root / _WORK
-    with fsops.lock(root / "create.lock"):
+    file, kept = root / backends.FILE, root / KEPT
+    with building.beside(file) as work:
         _require_free(kept, file)
-        fsops.remove_tree(work)  # of one that was killed
-        fsops.make_dir(work)
-        try:
-            with _alone(file) as (old, sha256):
-                counts = _write(old, root, work / backends.FILE, progress)
-                fsops.add_name(file, kept)
-                fsops.move(work / backends.FILE, file)
-        finally:
-            fsops.remove_tree(work)
+        with _alone(file) as (old, sha256):
+            counts = _write(old, root, work / backends.FILE, progress)
+            fsops.add_name(file, kept)
+            fsops.move(work / backends.FILE, file)
     return Migrated(counts=counts, sha256=sha256, kept=kept)
 
 
