@@ -69,6 +69,20 @@ def connect(url: str, **options: Any) -> psycopg.Connection[Row]:
         raise StoreError(f"{place_of(url)}: {_first(error)}", hint=_REFUSED) from error
 
 
+def identity_of(url: str) -> tuple[str, ...]:
+    """Which tables of which database of which server an address means: another address may mean the same.
+
+    Raises:
+        StoreError: No server answers, or it refuses.
+    """
+    query = (
+        "SELECT pg_postmaster_start_time(), (SELECT oid FROM pg_database WHERE datname = current_database()), "
+        "coalesce(to_regclass('transactions')::oid::text, current_schema()::text, '')"
+    )
+    with contextlib.closing(connect(url)) as connection, translated(place_of(url)):
+        return tuple(map(str, connection.execute(query).fetchall()[0]))
+
+
 @contextlib.contextmanager
 def translated(place: str) -> Iterator[None]:
     """Turn an error of the driver in the body into a `StoreError` that names ``place`` and a remedy."""
