@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from replay.errors import UsageError
+from replay.progress import Progress
 from replay.store import addresses, backends, building, fsops, standing
 from replay.store.database import NAME
 from replay.store.interface import Database
 from replay.store.sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from replay.store.copying import Copied
+    from replay.store.copying_files import Files
 
 _SUFFIXES = {".db", ".sqlite", ".sqlite3"}
 
@@ -98,6 +104,30 @@ def writing(place: Place) -> Iterator[Database]:
         found.require_current()
     with contextlib.closing(_opened(place)) as database:
         yield database
+
+
+def copy(source: Place, target: Place, *, blobs: bool, progress: Progress) -> tuple[Copied, Files | None]:
+    """Copy the lineage, and with ``blobs`` what lies beside it; see `copying` and `copying_files`.
+
+    Raises:
+        UsageError: Both are one; or ``blobs`` and one of them is no ``.replay`` folder.
+        StoreError: As `reading` and `writing`; the target is as it was before.
+    """
+    from replay.store import copying, copying_files
+
+    require_apart(source, target)
+    roots = None
+    if blobs:
+        if source.root is None or target.root is None:
+            raise UsageError(
+                f"got {source.text if source.root is None else target.text} with --blobs, expected a {NAME} folder",
+                hint="blobs and journal lie in .replay: name this folder, or copy the lineage alone",
+            )
+        roots = source.root, target.root
+        copying_files.require_continued(*roots)
+    with reading(source) as origin, writing(target) as aimed:
+        copied = copying.copy(origin, aimed, progress)
+    return copied, copying_files.copy_files(*roots, progress) if roots else None
 
 
 def require_apart(source: Place, target: Place) -> None:
