@@ -5,7 +5,6 @@ Composition costs about 0.2 s of imports, so its result is cached under the dige
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 
 from replay.errors import ConfigError
-from replay.identity import sha256_hex
 from replay.rebuild.interface import EnvironmentSettings
+from replay.settings_cache import conf_dir, file_of
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,13 +116,6 @@ class Settings(_Part, frozen=True, kw_only=True):
     retention: RetentionSettings
 
 
-def conf_dir() -> Path:
-    """The folder of the configuration groups: beside the package in a wheel, else the repository's ``conf/``."""
-    package = Path(__file__).resolve().parent
-    bundled = package / "_conf"
-    return bundled if bundled.is_dir() else package.parent / "conf"
-
-
 def load(overrides: Sequence[str] = ()) -> Settings:
     """Compose the settings, with ``overrides`` such as ``fetch.offline=true`` in Hydra's syntax.
 
@@ -131,9 +123,7 @@ def load(overrides: Sequence[str] = ()) -> Settings:
         ConfigError: An override or a value is wrong; the message is Hydra's own or names the field.
     """
     source = conf_dir()
-    files = sorted(source.rglob("*.yaml"))
-    state = "\0".join([*overrides, *(f"{f}\0{f.stat().st_mtime_ns}\0{f.stat().st_size}" for f in files)])
-    cached = _cache_dir() / f"settings-{sha256_hex(state.encode())[:32]}.json"
+    cached = file_of(overrides)
     try:
         return msgspec.json.decode(cached.read_bytes(), type=Settings)
     except (OSError, msgspec.DecodeError):
@@ -163,11 +153,6 @@ def _compose(source: Path, overrides: Sequence[str]) -> Any:
             f"got the overrides {list(overrides)}: {first}{cause}",
             hint="write -o group.key=value; see conf/README.md",
         ) from error
-
-
-def _cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "replay"
 
 
 def _remember(path: Path, data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 import time
@@ -126,6 +125,8 @@ def _forbid_floats(value: Any, place: str) -> None:
 
 def sha256_hex(data: bytes) -> str:
     """The SHA-256 of ``data`` as hex."""
+    import hashlib  # 2 ms, which only those pay who hash
+
     return hashlib.sha256(data).hexdigest()
 
 

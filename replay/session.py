@@ -9,11 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from replay.config import Settings
-from replay.config import load as load_settings
 from replay.errors import SourceNotFoundError, UsageError
 from replay.progress import Progress
-from replay.recipe import Code
+from replay.settings_cache import kept_store
 from replay.store import fsops
 from replay.store.database import Store
 
@@ -21,20 +19,22 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from replay.acting import Asker
+    from replay.config import Settings
     from replay.execute.container import DockerExecutor
     from replay.fetch import Fetcher
     from replay.fetch.dvcconfig import DvcConfig
     from replay.fetch.git import Mirror
+    from replay.recipe import Code
 
 
 class Session:
     """One command's ground. Use it as a context manager; it closes what it opened."""
 
-    def __init__(self, root: Path, store: Store, settings: Settings, progress: Progress) -> None:
+    def __init__(self, root: Path, store: Store, overrides: Sequence[str], progress: Progress) -> None:
         self.root = root
         """The repository's root: where ``.replay`` and ``recipes`` lie."""
         self.store = store
-        self.settings = settings
+        self._overrides = overrides
         self.progress = progress
         self._closing = ExitStack()
         self._closing.enter_context(store)
@@ -50,11 +50,11 @@ class Session:
         Raises:
             UsageError: There is no store (without ``create``), or no Git repository to make one in.
         """
-        settings = load_settings(overrides)
+        url = _store_url(overrides)
         found = Store.find(start)
         if found is not None:
             # its maker may have been killed, or still be at work, before the database was there
-            return cls(found.parent, Store.open(found, create=create), settings, progress)
+            return cls(found.parent, Store.open(found, create=create, url=url), overrides, progress)
         if not create:
             raise UsageError(
                 f"no .replay store in {start} or above", hint="record a model first: `replay record --help`"
@@ -65,7 +65,7 @@ class Session:
                 f"{start} is not a git repository, and lies in none", hint="`git init` and commit the workflow"
             )
         root = root or start
-        return cls(root, Store.open(root / ".replay", create=True), settings, progress)
+        return cls(root, Store.open(root / ".replay", create=True, url=url), overrides, progress)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +74,17 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.close()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Everything that conf/ holds, with the overrides of this command.
+
+        Raises:
+            ConfigError: An override or a value is wrong.
+        """
+        from replay.config import load
+
+        return load(self._overrides)
 
     @cached_property
     def asker(self) -> Asker:
@@ -212,6 +223,16 @@ class Notes:
 
     def finished(self, task: str, note: str = "") -> None:
         """Say nothing."""
+
+
+def _store_url(overrides: Sequence[str]) -> str | None:
+    """The setting ``store.url``, without composing all settings where that was done before."""
+    kept = kept_store(overrides)
+    if kept is None:
+        from replay.config import load
+
+        return load(overrides).store.url
+    return kept.url
 
 
 def git_root(start: Path) -> Path | None:

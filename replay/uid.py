@@ -40,6 +40,8 @@ _HEX_CODES = tuple(code for code, (_, _, is_ulid) in _BY_CODE.items() if not is_
 _PLAIN = {key: bytes((code,)) for code, key, before, form in _FORMS if key != HASHED and not before and form == _HEX64}
 _SIZES = {code: {_HEX64: 32, _HEX40: 20, _ULID: 16}[form] for code, _, _, form in _FORMS}
 """Bytes of the raw value."""
+HEX_HEADS = {code: f"{key}:" for code, (key, _, is_ulid) in _BY_CODE.items() if not is_ulid}
+"""Of each code whose value is hex: what stands before it in the text."""
 _MIN_PREFIX = 4
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import grp
-import os
 from collections.abc import Collection
 
 from replay.acting import Asker
@@ -13,6 +10,10 @@ from replay.store.database import Store
 
 def current(store: Store) -> Asker:
     """Who asks: the operating system's user with its groups."""
+    import getpass
+    import grp
+    import os
+
     groups = []
     for number in {os.getgid(), *os.getgroups()}:
         try:

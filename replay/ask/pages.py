@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from replay.ask.interface import Ground
 from replay.ask.times import instant
 from replay.errors import UsageError
+from replay.identity import sha256_hex
 from replay.query import Query
 from replay.store import reads
 
@@ -80,4 +80,4 @@ def _decoded(text: str) -> _Cursor:
 
 def _digest(query: Query) -> str:
     whole = msgspec.json.encode(msgspec.structs.replace(query, cursor=None, limit=None), order="sorted")
-    return hashlib.sha256(whole).hexdigest()[:16]
+    return sha256_hex(whole)[:16]

@@ -30,6 +30,7 @@ def run(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
+    _msgspec_alone()
     from pathlib import Path
 
     import msgspec
@@ -50,3 +51,17 @@ def _run(words: list[str]) -> int:
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()
     return 0 if answer.complete else 1
+
+
+def _msgspec_alone() -> None:
+    """Import msgspec without typing_extensions, which it does not need from Python 3.11 on.
+
+    It asks for it first, and behind it stand inspect, ast and dis: a tenth of this command's time.
+    """
+    if "msgspec" in sys.modules or "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules["typing_extensions"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import threading
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replay.errors import DigestMismatchError, StoreCorruptError, UsageError
+from replay.identity import sha256_hex
 from replay.store import fsops
 
 _CHUNK = 1 << 20
@@ -65,7 +65,7 @@ class Blobs:
             StoreError: The disk is full, not writable, or failed.
             StoreCorruptError: The same content was kept before and is damaged now.
         """
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_hex(data)
         if self.has(sha256):
             self.verify(sha256)
         else:
@@ -106,7 +106,7 @@ class Blobs:
         fd = self._open(sha256)
         with os.fdopen(fd, "rb") as file, fsops.guard(self.path(sha256)):
             data = file.read()
-        self._require(sha256, hashlib.sha256(data).hexdigest())
+        self._require(sha256, sha256_hex(data))
         return data
 
     def copy_to(self, sha256: str, dst: Path, *, mode: int = 0o644, durable: bool = False) -> None:
@@ -131,6 +131,8 @@ class Blobs:
         Raises:
             StoreCorruptError: The blob is gone or its bytes are not the recorded ones.
         """
+        import hashlib
+
         fd = self._open(sha256)
         with os.fdopen(fd, "rb") as file, fsops.guard(self.path(sha256)):
             self._require(sha256, hashlib.file_digest(file, "sha256").hexdigest())
@@ -190,6 +192,8 @@ def _mismatch(path: Path, expected: str, actual: str) -> DigestMismatchError:
 
 
 def _copy_hashing(source: int, target: int, temp: Path) -> tuple[str, int]:
+    import hashlib
+
     digest, size = hashlib.sha256(), 0
     buffer = memoryview(bytearray(_CHUNK))
     while count := os.readv(source, [buffer]):

@@ -18,6 +18,7 @@ from replay.store import backends, reads
 from replay.store.blobs import Blobs
 from replay.store.interface import Database
 from replay.store.journal import Journal, Record
+from replay.store.reach import Reach, Reaching
 from replay.store.reads import Direction, ModelRow
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Store:
         self.database = database
         self.blobs = Blobs(root / "blobs")
         self.journal = Journal(root / "journal.jsonl")
+        self._reaching = Reaching(root, database)
         self._lock = threading.RLock()
         self._writing = False
 
@@ -247,6 +249,18 @@ class Store:
         """Whether a node is recorded."""
         with self.reading() as database:
             return reads.node_id(database, uid) is not None
+
+    def reach(self, uid: str, *, direction: Direction = "up") -> Reach:
+        """The uids of a node and of everything upstream or downstream of it, nearest first, and nothing else.
+
+        Raises:
+            ResolveError: There is no such node.
+        """
+        with self.reading():
+            found = self._reaching.reach(uid, direction)
+        if not len(found):
+            raise _no_node(uid)
+        return found
 
     def closure(self, uid: str, *, direction: Direction = "up", limit: int | None = None) -> Lineage:
         """Everything upstream (what it stands on) or downstream (what stands on it) of a node, nearest first.

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +53,7 @@ _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSU
 def _new_temp(directory: Path) -> tuple[Path, int]:
     """A new temporary file, locked for as long as it is open, so that `sweep` can tell a dead writer's."""
     while True:
-        temp = directory / f"{_TEMP}{os.getpid()}-{secrets.token_hex(8)}"
+        temp = directory / f"{_TEMP}{os.getpid()}-{os.urandom(8).hex()}"
         checkpoint("create", temp)
         fd = os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
         with contextlib.suppress(BlockingIOError):
@@ -249,7 +248,7 @@ def link_or_copy(src: Path, dst: Path, *, durable: bool = False) -> bool:
         StoreError: The disk is full, not writable, or failed.
     """
     os.close(open_regular(src))
-    temp = dst.parent / f"{_LINK}{os.getpid()}-{secrets.token_hex(8)}"
+    temp = dst.parent / f"{_LINK}{os.getpid()}-{os.urandom(8).hex()}"
     with guard(dst):
         checkpoint("link", dst)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +51,7 @@ def remove_tree(path: Path) -> None:
             return
     with guard(path):
         path.chmod(0o700)
-        fresh = (path / f".replay-removed-{secrets.token_hex(8)}" for _ in itertools.count())
+        fresh = (path / f".replay-removed-{os.urandom(8).hex()}" for _ in itertools.count())
         while children := list(os.scandir(path)):
             for child in children:
                 _remove_child(child, fresh)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from replay.errors import ReplayError
-from replay.store import verify_chain, verify_rows
+from replay.store import verify_chain, verify_rows, verify_snapshot
 from replay.store.blobs import Blobs
 from replay.store.database import Store
 from replay.store.findings import Finding
@@ -44,6 +44,7 @@ def verify_store(store: Store) -> list[Finding]:
                 ("chain", lambda: verify_chain.check(database, _noted(records))),
                 ("rows", lambda: verify_rows.check(database)),
                 ("journal", lambda: _tied(database, records)),
+                ("snapshot", lambda: verify_snapshot.check(store.root, database)),
                 ("blobs", lambda: _blobs_there(database, store.blobs)),
             ):
                 with _apart(database):
