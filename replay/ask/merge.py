@@ -10,10 +10,11 @@ from replay.lineage import Edge, EdgeType, Facet, Kind
 from replay.query import Entry
 from replay.store import reads
 from replay.store.interface import Row
-from replay.store.rows import KINDS, SAME_AS, edge_of, node_of
+from replay.store.rows import EDGE_CODES, KINDS, SAME_AS, edge_of, node_of
 from replay.uid import text_of
 
 SAMENESS = EdgeType.SAME_AS
+_NO_USE = {EDGE_CODES[EdgeType.SPECIALIZES], SAME_AS}
 
 
 class Graph:
@@ -69,10 +70,9 @@ class Graph:
         """Locators at the end of an edge that is not their version's."""
         found = set()
         for met, names in self._each():
-            for row in met.edges.values():
-                edge = edge_of(row[:6], names)
-                if edge.type not in {EdgeType.SPECIALIZES, SAMENESS} and self.kind(edge.older) is Kind.LOCATOR:
-                    found.add(edge.older)
+            for _, older, code, _ in met.edges:
+                if code not in _NO_USE and older in names and self.kind(names[older]) is Kind.LOCATOR:
+                    found.add(names[older])
         return found
 
     def edges(self, among: Collection[str]) -> list[Edge]:
