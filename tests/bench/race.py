@@ -82,6 +82,18 @@ def ratio(name: str, goal: float, ours: float, theirs: float, note: str = "") ->
     return {"name": name, "value": value, "unit": "×", "goal": goal, "ok": value <= goal, "note": told}
 
 
+def within(name: str, goal: float, seconds: float, note: str = "") -> Row:
+    """A row: how many milliseconds it takes, at most ``goal``."""
+    value = round(seconds * 1000, 3 if seconds < 0.01 else 1)
+    return {"name": name, "value": value, "unit": "ms", "goal": goal, "ok": value <= goal, "note": note}
+
+
+def at_least(name: str, goal: float, value: float, unit: str, note: str = "") -> Row:
+    """A row: the more the better, at least ``goal``."""
+    told = round(value)
+    return {"name": name, "value": told, "unit": unit, "goal": goal, "ok": told >= goal, "note": note, "sign": "≥"}
+
+
 def told(name: str, seconds: float, note: str = "") -> Row:
     """A row without a goal."""
     unit, value = ("s", round(seconds, 2)) if seconds >= 1 else ("ms", round(seconds * 1000))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bench_compare
 import bench_hashing
+import bench_lineage
 import bench_replay
 import bench_startup
 from race import Row, settle
@@ -23,12 +24,22 @@ README = HERE.parents[1] / "README.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 
-def measure(demo: Path | None, folder: Path) -> list[Row]:
+def measure(demo: Path | None, folder: Path, only: str | None = None) -> list[Row]:
     """All rows; without a ``demo`` one is made in ``folder``, which needs 3 GB."""
     compileall.compile_dir(Path(replay.__file__).parent, quiet=1)  # as an install is
-    demo = demo or bench_replay.make_demo(folder)
+    if only in {None, "startup", "replay"}:
+        demo = demo or bench_replay.make_demo(folder)
     found: list[Row] = []
-    for bench, place in ((bench_startup, demo), (bench_hashing, folder), (bench_compare, folder), (bench_replay, demo)):
+    benches = (
+        (bench_startup, demo),
+        (bench_hashing, folder),
+        (bench_compare, folder),
+        (bench_replay, demo),
+        (bench_lineage, folder),
+    )
+    for bench, place in benches:
+        if only and bench.__name__ != f"bench_{only}":
+            continue
         settle()
         for row in bench.rows(place):
             print(line(row), flush=True)
@@ -38,9 +49,10 @@ def measure(demo: Path | None, folder: Path) -> list[Row]:
 
 def line(row: Row) -> str:
     """A row of the table."""
-    goal = "" if row["goal"] is None else f"≤ {row['goal']} {row['unit']}"
+    goal = "" if row["goal"] is None else f"{row.get('sign', '≤')} {row['goal']:,} {row['unit']}".rstrip()
     met = {True: "yes", False: "**no**", None: ""}[row["ok"]]
-    return f"| {row['name']} | {row['value']} {row['unit']} | {goal} | {met} | {row.get('note', '')} |"
+    value = f"{row['value']:,} {row['unit']}".rstrip()
+    return f"| {row['name']} | {value} | {goal} | {met} | {row.get('note', '')} |"
 
 
 def write_table(rows: list[Row], readme: Path = README) -> bool:
@@ -59,10 +71,16 @@ def main() -> int:
     """Measure, write, and name what misses its goal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path, help="a recorded demo repository to use instead of a new one")
-    demo = parser.parse_args().demo
+    parser.add_argument(
+        "--only", choices=["startup", "hashing", "compare", "replay", "lineage"], help="print these alone"
+    )
+    given = parser.parse_args()
+    demo = given.demo
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
     with tempfile.TemporaryDirectory(prefix="replay-bench-") as folder:
-        rows = measure(demo.resolve() if demo else None, Path(folder))
+        rows = measure(demo.resolve() if demo else None, Path(folder), given.only)
+    if given.only:
+        return 0
     keys = ("name", "value", "unit", "goal", "ok")
     goals = [{key: row[key] for key in keys} for row in rows if row["goal"] is not None]
     (HERE / "results.json").write_text(json.dumps(goals, indent=2, ensure_ascii=False) + "\n")
