@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import graph as synthetic
 import numpy as np
-from race import BIN, ENVIRONMENT, Row, at_least, command, duration, medians, ratio, told, within
+from race import BIN, Row, at_least, command, duration, medians, ratio, told, within
 
 from replay.identity import ulid
 from replay.lineage import Edge, EdgeType, Kind, Node
@@ -41,7 +42,7 @@ def rows(folder: Path) -> list[Row]:
     small, large = synthetic.make(SMALL), synthetic.make(LARGE)
     with _repository(folder / "small", small) as (few, _), _repository(folder / "large", large) as (many, rate):
         closures = _closures(few, small, many, large)
-        found = [
+        return [
             *closures,
             _foreign(folder, many, large),
             _process(folder / "large", many, large),
@@ -51,7 +52,6 @@ def rows(folder: Path) -> list[Row]:
             *_appends(many, folder),
             *_postgres(large),
         ]
-    return found
 
 
 @contextlib.contextmanager
@@ -176,7 +176,7 @@ def _diamonds(folder: Path) -> Row:
     ]
     edges = [
         Edge(source=a.uid, type=EdgeType.DERIVED_FROM, target=b.uid)
-        for one, other in zip(levels, levels[1:], strict=False)
+        for one, other in itertools.pairwise(levels)
         for a in one
         for b in other
     ]

@@ -236,7 +236,7 @@ def test_evidence_is_told(store: Store) -> None:
         kind=Kind.DATASET,
         identity={"sha256": sha("x")},
         evidence=Evidence.INFERRED,
-        basis="newest version at the start",
+        basis="newest at the start",
     )
     edge = Edge(
         source=run.uid, type=EdgeType.USED, target=guess.uid, evidence=Evidence.ASSERTED, basis="the model's owner"

@@ -4,7 +4,6 @@ import click
 import pytest
 
 from replay import errors
-from replay.cli.verbs import COMMANDS
 from replay.cli.common import (
     EXIT_OF_VERDICT,
     SEVERITY,
@@ -14,6 +13,7 @@ from replay.cli.common import (
     expect_model_id,
     printable,
 )
+from replay.cli.verbs import COMMANDS
 from replay.errors import ReplayError, UsageError
 from replay.outcome import Verdict
 
