@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from replay.errors import ReplayError
+<<<<<<< theirs
+from replay.store import chain, verify_chain, verify_rows
+=======
 from replay.store import verify_chain, verify_rows, verify_snapshot
+>>>>>>> mine
 from replay.store.blobs import Blobs
 from replay.store.database import Store
 from replay.store.findings import Finding
 from replay.store.interface import Database
-from replay.store.journal import Record
+from replay.store.journal import Journal, Record
 from replay.store.writes import JOURNAL
 
 BAD = (
@@ -36,9 +41,13 @@ def verify_store(store: Store) -> list[Finding]:
     records: list[Record] = []
     with contextlib.suppress(ReplayError):  # which was found already
         records = store.journal.records()
-    # What the journal tells is in the database: that is looked at later, and in one state.
+    # What the journal tells is in the database, so that is looked at later, and in one state; for what the database
+    # tells of the journal it is the other way round. Else what others write meanwhile would seem to be gone.
     try:
         with database.auditing():
+<<<<<<< theirs
+            for place, check in _checks(store, _noted(records)):
+=======
             for place, check in (
                 ("database", lambda: _damages(database)),
                 ("chain", lambda: verify_chain.check(database, _noted(records))),
@@ -47,6 +56,7 @@ def verify_store(store: Store) -> list[Finding]:
                 ("snapshot", lambda: verify_snapshot.check(store.root, database)),
                 ("blobs", lambda: _blobs_there(database, store.blobs)),
             ):
+>>>>>>> mine
                 with _apart(database):
                     findings += section(place, check)
     except BAD as error:
@@ -64,6 +74,23 @@ def section(place: str, check: _Check) -> list[Finding]:
     except BAD as error:
         findings.append(Finding(place=place, problem=f"cannot be read on: {error}"))
     return findings
+
+
+def _checks(store: Store, noted: set[tuple[int, str]]) -> Iterator[tuple[str, _Check]]:
+    """All checks of the database, each with what it is about."""
+    database = store.database
+    yield "database", lambda: _damages(database)
+    lost: list[str] = []
+    for table, (columns, _) in chain.TABLES.items():
+        yield f"table {table}", functools.partial(_readable, database, table, columns, lost)
+    yield "chain", lambda: verify_chain.check(database, noted, lost)
+    yield "checkpoints", lambda: _checkpoints_there(database, noted)
+    for table, check in verify_rows.CHECKS.items():
+        if table not in lost:
+            yield f"table {table}", functools.partial(check, database)
+    yield "journal", lambda: _tied(database, store.journal)
+    if "blobs" not in lost:
+        yield "blobs", lambda: _blobs_there(database, store.blobs)
 
 
 @contextlib.contextmanager
@@ -86,11 +113,27 @@ def _noted(records: list[Record]) -> set[tuple[int, str]]:
     }
 
 
-def _tied(database: Database, records: list[Record]) -> Iterator[Finding]:
+def _readable(database: Database, table: str, columns: str, lost: list[str]) -> Iterator[Finding]:
+    """Whether a table is there at all; else it is added to ``lost``."""
+    lost.append(table)
+    database.rows(f"SELECT {columns} FROM {table} LIMIT 1")
+    lost.remove(table)
+    return iter(())
+
+
+def _checkpoints_there(database: Database, noted: set[tuple[int, str]]) -> Iterator[Finding]:
+    kept = {row[0] for row in database.rows("SELECT size FROM checkpoints")}
+    for size in sorted({size for size, _ in noted} - kept):
+        yield Finding(place=f"checkpoint {size}", problem="is gone, expected the one that the journal tells of")
+
+
+def _tied(database: Database, journal: Journal) -> Iterator[Finding]:
     """Whether the journal still has the newest record that the database was told of."""
+    told = database.rows("SELECT key, value FROM meta WHERE key > ? AND key < ?", (JOURNAL, "journal!"))
+    records = journal.records()
     known = {record.seq: record.hash for record in records}
     own: dict[int, str] = {}
-    for key, hash_ in database.rows("SELECT key, value FROM meta WHERE key > ? AND key < ?", (JOURNAL, "journal!")):
+    for key, hash_ in told:
         first, _, seq = key.removeprefix(JOURNAL).partition(" ")
         if records and first == records[0].hash:
             own[int(seq)] = hash_

@@ -11,10 +11,10 @@ from operator import itemgetter
 from typing import Any
 
 from replay import merkle
-from replay.errors import ReplayError
+from replay.errors import ReplayError, StoreError
 from replay.store import chain
 from replay.store.findings import Finding
-from replay.store.interface import Database, Row
+from replay.store.interface import Reads, Row
 from replay.store.verify_names import name_of
 
 _Roots = dict[int, tuple[bytes, bytes]]
@@ -32,22 +32,25 @@ _SIGNATURES = {table: set(itertools.product(*types)) for table, types in _TYPES.
 """The types that rows may have. SQLite keeps any, and text in base 64 has the digest of the bytes that it means."""
 
 
-def check(database: Database, noted: Collection[tuple[int, str]]) -> Iterator[Finding]:
+def check(database: Reads, noted: Collection[tuple[int, str]], lost: Collection[str] = ()) -> Iterator[Finding]:
     """Follow the chain; name each transaction that is not as recorded, and each row of it that is not.
 
     Args:
         database: The database.
         noted: Checkpoints known from elsewhere: size, and root in hex.
+        lost: Tables that cannot be read, which is known already.
     """
     wanted = {row[0] for row in database.rows("SELECT size FROM checkpoints")} | {size for size, _ in noted}
     with contextlib.ExitStack() as stack:
-        tables = [stack.enter_context(contextlib.closing(_Table(database, table))) for table in chain.TABLES]
+        tables = [_Table(database, name, name in lost) for name in chain.TABLES]
+        for table in tables:
+            stack.callback(table.close)
         roots, size = yield from _transactions(database, tables, wanted)
     yield from _checkpoints(database, roots, noted, size)
 
 
 def _transactions(
-    database: Database, tables: Sequence[_Table], wanted: Collection[int]
+    database: Reads, tables: Sequence[_Table], wanted: Collection[int]
 ) -> Generator[Finding, None, tuple[_Roots, int]]:
     """Follow the chain; the roots at the ``wanted`` sizes, and how many transactions there are."""
     frontier: list[bytes] = []
@@ -60,7 +63,7 @@ def _transactions(
         problems = [] if entry == row else [f"got {row[1:]!r}, expected a time and three hashes"]
         for problem in problems + _out_of_line(entry, last):
             yield Finding(place=f"transaction {entry.tx}", problem=problem)
-        yield from _transaction(database, entry, {table.name: table.rows_of(entry.tx) for table in tables})
+        yield from _transaction(database, entry, tables)
         frontier, size = merkle.grow(frontier, size, [entry.leaf])
         if size in wanted:
             roots[size] = merkle.root_of(frontier), b"".join(frontier)
@@ -94,15 +97,18 @@ def _out_of_line(entry: chain.Entry, last: chain.Entry) -> list[str]:
 class _Table:
     """The rows of one table, handed out transaction by transaction."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Reads, name: str, lost: bool) -> None:
         self.name = name
+        self.lost = lost
+        self.trouble: list[Finding] = []
         self._database = database
         columns, key = chain.TABLES[name]
         self._stream = database.stream(f"SELECT {columns} FROM {name} ORDER BY tx, {key}")
         self._groups = groupby(self._stream, key=itemgetter(-1))
         self._tx: Any = None
         self._rows: list[Row] = []
-        self._next()
+        if not lost:
+            self._next()
 
     def close(self) -> None:
         """Read no further."""
@@ -110,9 +116,13 @@ class _Table:
 
     def _next(self) -> None:
         self._tx, self._rows = None, []
-        for tx, rows in self._groups:
-            self._tx, self._rows = tx, list(rows)
-            return
+        try:
+            for tx, rows in self._groups:
+                self._tx, self._rows = tx, list(rows)
+                return
+        except StoreError as error:  # the others are read on
+            self._tx, self.lost = None, True
+            self.trouble.append(Finding(place=f"table {self.name}", problem=f"cannot be read on: {error}"))
 
     def rows_of(self, tx: int) -> list[Row]:
         if self._tx != tx:
@@ -131,9 +141,13 @@ class _Table:
             self._next()
 
 
-def _transaction(database: Database, entry: chain.Entry, rows: Mapping[str, Sequence[Row]]) -> Iterator[Finding]:
+def _transaction(database: Reads, entry: chain.Entry, tables: Sequence[_Table]) -> Iterator[Finding]:
     place = f"transaction {entry.tx}"
-    lines = {table: chain.lines_of(rows[table]) for table in chain.TABLES}
+    rows = {table.name: table.rows_of(entry.tx) for table in tables}
+    for table in tables:
+        yield from table.trouble
+        table.trouble.clear()
+    lines = {name: chain.lines_of(found) for name, found in rows.items()}
     if chain.digest_of(lines) == entry.digest:
         if chain.pack(lines) != entry.sums:
             yield Finding(place=place, problem="the checksums of its rows are not as they were recorded")
@@ -144,19 +158,18 @@ def _transaction(database: Database, entry: chain.Entry, rows: Mapping[str, Sequ
     except ValueError as error:
         yield Finding(place=place, problem=f"got rows whose digest is not the recorded one, and {error}")
         return
-    found = [finding for table in chain.TABLES for finding in _rows(database, place, table, rows[table], expected)]
+    readable = [table.name for table in tables if not table.lost]
+    found = [finding for name in readable for finding in _rows(database, place, name, rows[name], expected[name])]
     yield from found
-    if not found:
+    if not found and len(readable) == len(tables):
         yield Finding(place=place, problem="got rows whose digest is not the recorded one")
 
 
-def _rows(
-    database: Database, place: str, table: str, rows: Sequence[Row], expected: Mapping[str, Sequence[bytes]]
-) -> Iterator[Finding]:
+def _rows(database: Reads, place: str, table: str, rows: Sequence[Row], expected: Sequence[bytes]) -> Iterator[Finding]:
     """Which rows of a transaction that is not as it was recorded are not."""
     found = chain.unpack_one(chain.sums_of(chain.lines_of(rows)))
-    known = set(expected[table])
-    lost = (Counter(expected[table]) - Counter(found)).total()
+    known = set(expected)
+    lost = (Counter(expected) - Counter(found)).total()
     for sum_, row in zip(found, rows, strict=True):
         if sum_ not in known:
             why = "is not as it was recorded" if lost else "was never recorded"
@@ -166,7 +179,7 @@ def _rows(
         yield Finding(place=place, problem=f"a row of {table} is gone{_gap(table, rows)}")
 
 
-def _of_other_types(database: Database, rows: Mapping[str, Sequence[Row]]) -> Iterator[Finding]:
+def _of_other_types(database: Reads, rows: Mapping[str, Sequence[Row]]) -> Iterator[Finding]:
     for table, known in _SIGNATURES.items():
         if not {tuple(map(type, row)) for row in rows[table]} <= known:
             for row in rows[table]:
@@ -182,7 +195,7 @@ def _gap(table: str, rows: Sequence[Row]) -> str:
     return f": number {', '.join(missing[:5])}" if missing else ""
 
 
-def _checkpoints(database: Database, roots: _Roots, noted: Collection[tuple[int, str]], size: int) -> Iterator[Finding]:
+def _checkpoints(database: Reads, roots: _Roots, noted: Collection[tuple[int, str]], size: int) -> Iterator[Finding]:
     for at, root, frontier in database.rows("SELECT size, root, frontier FROM checkpoints ORDER BY size"):
         actual, grown = roots.get(at, (None, None))
         if actual != root:
