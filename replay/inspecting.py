@@ -11,7 +11,6 @@ import msgspec
 from replay.engine import recipe_of
 from replay.errors import EngineUnavailableError, SourceUnreachableError
 from replay.lineage import EdgeType, Kind
-from replay.outcome import Verdict
 from replay.recipe import Artifact, Recipe, Storage
 from replay.report.plan import Availability, Plan, PlanItem, PlanStep
 from replay.session import Session
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from replay.diff import CodeHistory, RecipeDiff
     from replay.fetch import Fetcher
-    from replay.report.text_recipe import ModelRow
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,32 +149,6 @@ def _image_item(recipe: Recipe, how: str | None) -> PlanItem:
         return PlanItem(what=what, source="nothing to make it from", available=Availability.MISSING)
     kinds = {"local": Availability.HERE, "archive": Availability.HERE, "pull": Availability.REMOTE}
     return PlanItem(what=what, source=how, available=kinds.get(how.split()[0], Availability.REBUILD))
-
-
-def models(session: Session) -> list[ModelRow]:
-    """Every recorded model version with its last replay."""
-    from replay.report.text_recipe import ModelRow
-
-    rows = []
-    for row in session.store.models():
-        recipe = recipe_of(f"{row.name}:{row.version}", session)
-        last = max(_replays(row.uid, session), key=lambda attrs: str(attrs["started"]), default=None)
-        rows.append(
-            ModelRow(
-                model_id=recipe.model_id,
-                recorded=row.created,
-                commit=recipe.code.commit,
-                grade=recipe.grade,
-                aliases=row.aliases,
-                verdict=Verdict(str(last["verdict"])) if last else None,
-                replayed=str(last["started"]) if last else "",
-            )
-        )
-    return rows
-
-
-def _replays(uid: str, session: Session) -> list[dict[str, object]]:
-    return [n.attrs for e, n in session.store.neighbours(uid, direction="down") if e.type is EdgeType.REPLAYS]
 
 
 def origins_of(path: Path, session: Session) -> list[Origin]:

@@ -34,7 +34,9 @@ class Kind(enum.StrEnum):
 
 TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.AGENT: ("user",),
-    Kind.ACTION: ("alias", "annotate", "approve", "deploy", "forget", "link", "reject", "replay", "share"),
+    Kind.ACTION: (
+        "alias", "annotate", "approve", "deploy", "forget", "link", "reject", "replay", "share", "withdraw",
+    ),
     Kind.COLLECTION: (
         "execution", "experiment", "feature_group", "lineage_group", "model_group", "pipeline", "project", "trial",
     ),

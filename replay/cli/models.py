@@ -12,15 +12,16 @@ from replay.cli.common import console, write_json
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(as_json: bool) -> int:
-    """List the recorded model versions with their last replay."""
+    """List the recorded model versions: what was decided about them, where they run, how their last replay ended."""
     import msgspec
 
-    from replay import inspecting
+    from replay.access import ground_of
     from replay.progress import Silent
+    from replay.registry.listing import models
     from replay.session import Session
 
     with Session.open(Path.cwd(), overrides=(), progress=Silent(), create=False) as session:
-        rows = inspecting.models(session)
+        rows = models(session.store, ground_of(session.store))
     if as_json:
         write_json(msgspec.json.encode({"schema_version": "replay.models/1", "models": rows}))
     else:

@@ -13,7 +13,7 @@ from replay.report.ink import Ink
 from replay.report.plan import Availability, Plan
 from replay.report.standing import tolerance_text
 from replay.report.text import render_deviations, render_gaps
-from replay.report.words import GRADES, VERDICTS, Badge, command_text, plural, size, utc
+from replay.report.words import GRADES, STATUSES, STYLES, VERDICTS, Badge, command_text, plural, size, utc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +41,11 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     """Of the last replay."""
     replayed: str = ""
     """When that was; empty for never."""
+    status: str = ""
+    """``approved``, ``rejected``, or whatever else was said of it."""
+    stage: str = ""
+    deployed: tuple[str, ...] = ()
+    """Where it runs now."""
 
 
 def render_models(rows: Sequence[ModelRow], console: Console) -> None:
@@ -49,15 +54,28 @@ def render_models(rows: Sequence[ModelRow], console: Console) -> None:
     if not rows:
         ink.line("no model is recorded yet; `replay record --model NAME` records one")
         return
-    table = ink.table("model", "grade", "last replay", "recorded", "commit")
+    table = ink.table("model", "status", "deployed", "grade", "last replay", "recorded", "commit")
     for row in rows:
         last = ink.badge(VERDICTS[row.verdict]) if row.verdict else ink.text("never replayed")
         if row.replayed:
             last.append("\n").append(ink.text(utc(row.replayed)))
         name = ink.join(ink.text(row.model_id, "bold"), *(f" @{alias}" for alias in row.aliases))
         grade = row.grade.value if row.grade else "unknown"
-        table.add_row(name, ink.text(grade), last, ink.text(utc(row.recorded)), ink.text(row.commit[:12] or "unknown"))
+        commit = ink.text(row.commit[:12] or "unknown")
+        table.add_row(
+            name, _status(ink, row), _deployed(ink, row), ink.text(grade), last, ink.text(utc(row.recorded)), commit
+        )
     console.print(table, highlight=False)
+
+
+def _status(ink: Ink, row: ModelRow) -> Text:
+    status = ink.badge(STATUSES[row.status]) if row.status in STATUSES else ink.text(row.status or "undecided")
+    return status.append("\n").append(ink.text(row.stage)) if row.stage else status
+
+
+def _deployed(ink: Ink, row: ModelRow) -> Text:
+    tone = "" if row.status == "approved" or not row.deployed else STYLES["bad" if row.status == "rejected" else "warn"]
+    return ink.text(", ".join(row.deployed) or "nowhere", tone)
 
 
 def render_plan(plan: Plan, console: Console) -> None:

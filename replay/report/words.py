@@ -33,6 +33,12 @@ VERDICTS = {
     Verdict.INCONCLUSIVE: Badge("?", "[?]", "inconclusive", "warn"),
 }
 
+STATUSES = {
+    "approved": Badge("✓", "[ok]", "approved", "ok"),
+    "rejected": Badge("✗", "[x]", "rejected", "bad"),
+}
+"""What people decided about a model version; other statuses are shown as they were written."""
+
 MATCHES = {
     Match.IDENTICAL: Badge("=", "=", "identical", "ok"),
     Match.EQUIVALENT: Badge("≈", "~", "equivalent", "near"),

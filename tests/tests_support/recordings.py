@@ -7,9 +7,14 @@ from typing import Any
 import msgspec
 from tests_support.recipes import a_recipe, digests
 
+from replay.acting import Asker, act
+from replay.config import load
 from replay.identity import ModelId, sha256_hex, ulid
+from replay.lineage import Edge, EdgeType
+from replay.progress import Silent
 from replay.recipe import Artifact, ConfigSnapshot, Output, Recipe, Step
 from replay.record.graph import Definition, Recorded, RunFacts, to_lineage
+from replay.session import Session
 from replay.store.database import Store
 
 METRICS = "out/metrics.json"
@@ -91,3 +96,14 @@ def _salted(step: Step, salt: str) -> Step:
         )
         outputs.append(Output(artifact=artifact, role=output.role, judgement=output.judgement))
     return msgspec.structs.replace(step, outputs=tuple(outputs))
+
+
+def session_of(store: Store) -> Session:
+    """A session of the store, as a command has it; who opened the store closes it."""
+    return Session(store.root.parent, store, load(()), Silent())
+
+
+def replayed(store: Store, version: str, verdict: str, *, started: str = "2026-01-02T00:00:00+00:00", by: str) -> None:
+    """Record a replay of a model version and how it ended."""
+    made = act("replay", Asker(user=by), {}, attrs={"verdict": verdict, "started": started, "certificate": False})
+    store.append(made.nodes, (*made.edges, Edge(source=made.uid, type=EdgeType.REPLAYS, target=version)))

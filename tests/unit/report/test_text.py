@@ -181,7 +181,7 @@ def test_a_recipe_shows_what_is_pinned_and_what_is_not() -> None:
 
 
 def test_models_that_were_never_replayed_are_called_so() -> None:
-    view = Screen(width=120)
+    view = Screen(width=140)
     rows = [
         ModelRow(
             model_id="momentum:1",
@@ -191,10 +191,17 @@ def test_models_that_were_never_replayed_are_called_so() -> None:
             verdict=Verdict.DIVERGED,
             replayed="2026-03-02T00:00:00Z",
             aliases=("prod",),
+            status="rejected",
+            stage="production",
+            deployed=("exchange", "prod"),
         ),
         ModelRow(model_id="momentum:2", recorded="", commit=""),
     ]
     render_models(rows, view.console)
+    assert "✗ rejected" in view.text
+    assert "exchange, prod" in view.text
+    assert "undecided" in view.text
+    assert "nowhere" in view.text
     assert "momentum:1 @prod" in view.text
     assert "✗ diverged" in view.text
     assert "2026-03-02 00:00:00 UTC" in view.text
