@@ -28,7 +28,7 @@ def command(url: str | None, embedded: bool, as_json: bool, overrides: tuple[str
     if url is not None and embedded:
         raise click.UsageError("expected URL or --embedded, and not both")
     root, chosen = store_root(Path.cwd()), load(overrides).store.url
-    address = url or chosen
+    address = url if url is not None else chosen
     if embedded:
         made = making.come_back(root)
     elif address is not None:

@@ -11,6 +11,7 @@ from replay.store.rows import NODE, edge_row, facet_row, node_of
 from replay.store.v1.convert import alias_facet, edge_of
 from replay.store.v1.convert import node_of as today
 from replay.store.v1.tables import Written, written
+from replay.store.v1.versions import facts_of
 from replay.uid import raw_of
 
 
@@ -29,8 +30,9 @@ _Check = Callable[[Written, Database, dict[int, str]], Iterator[Finding]]
 
 
 def _nodes(one: Written, new: Database, uids: dict[int, str]) -> Iterator[Finding]:
+    facts = facts_of(one)
     for number, *row in one.rows["nodes"]:
-        node = today(tuple(row))
+        node = today(tuple(row), facts.get(number))
         uids[number] = node.uid
         found = new.rows(f"SELECT {NODE}, n.tx FROM nodes n WHERE n.uid = ?", (raw_of(node.uid),))
         if not found or node_of(found[0][:7]) != node or found[0][7] != one.tx:

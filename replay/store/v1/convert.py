@@ -5,13 +5,14 @@ Nodes keep their identities and get today's uids. Only these become something el
 * ``{"replay": "rp_ULID"}`` is ``{"action": ULID}`` of type ``replay``, and a collection that is an execution says so.
 * A move of an alias is a facet ``alias:NAME`` of the model's group; the group is recorded with the first version.
 * Who recorded an execution, a word among its attributes, is an agent too.
+* A model version says its commit and grade, which follow from its execution.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -20,6 +21,7 @@ from replay.lineage import Edge, EdgeType, Evidence, Facet, Kind, Node, agent_no
 from replay.store import chain
 from replay.store.interface import Cursor, Row
 from replay.store.v1.tables import Written, written
+from replay.store.v1.versions import facts_of
 from replay.store.writes import Transaction, add_checkpoint
 
 SYSTEM = "the operating system"
@@ -84,9 +86,9 @@ class _Names:
 
 
 def _fill(transaction: Transaction, one: Written, names: _Names) -> None:
-    nodes, edges = [], []
+    nodes, edges, facts = [], [], facts_of(one)
     for number, *row in one.rows["nodes"]:
-        node = node_of(tuple(row))
+        node = node_of(tuple(row), facts.get(number))
         names.add(number, node)
         nodes.append(node)
     edges += [edge_of(row, names.uids) for row in one.rows["edges"]]
@@ -100,8 +102,8 @@ def _fill(transaction: Transaction, one: Written, names: _Names) -> None:
     transaction.add_blobs({raw.hex(): size for raw, size in one.rows["blobs"]})
 
 
-def node_of(row: Row) -> Node:
-    """Today's node for ``uid, kind, name, identity, attrs, evidence`` of an old one."""
+def node_of(row: Row, facts: Mapping[str, str] | None) -> Node:
+    """Today's node for ``uid, kind, name, identity, attrs, evidence`` of an old one, with ``facts`` that it lacks."""
     _, kind, name, identity, attrs, evidence = row
     known: dict[str, str] = msgspec.json.decode(identity, type=dict[str, str])
     type_ = ""
@@ -114,7 +116,7 @@ def node_of(row: Row) -> Node:
         type=type_,
         name=name,
         identity=known,
-        attrs=msgspec.json.decode(attrs),
+        attrs={**(facts or {}), **msgspec.json.decode(attrs)},
         evidence=Evidence(evidence),
     )
 
