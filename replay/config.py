@@ -27,6 +27,13 @@ class StoreSettings(_Part, frozen=True, kw_only=True):
     archive_images: bool = True
     small_output_bytes: int = 1 << 20
 
+    def __post_init__(self) -> None:
+        """Refuse an address with a password: settings are kept in files that others read."""
+        from replay.store.addresses import HINT, problem_of
+
+        if self.url is not None and (problem := problem_of(self.url)):
+            raise ValueError(f"store.url: {problem}; {HINT}")
+
 
 class FetchSettings(_Part, frozen=True, kw_only=True):
     """Which sources may be asked."""

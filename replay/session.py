@@ -13,7 +13,7 @@ from replay.errors import SourceNotFoundError, UsageError
 from replay.progress import Progress
 from replay.settings_cache import kept_store
 from replay.store import fsops
-from replay.store.database import Store
+from replay.store.database import NAME, Store
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -55,7 +55,7 @@ class Session:
         if found is not None:
             # its maker may have been killed, or still be at work, before the database was there
             return cls(found.parent, Store.open(found, create=create, url=url), overrides, progress)
-        if not create:
+        if not create and (url is None or git_root(start) is None):
             raise UsageError(
                 f"no .replay store in {start} or above", hint="record a model first: `replay record --help`"
             )
@@ -233,6 +233,11 @@ def _store_url(overrides: Sequence[str]) -> str | None:
 
         return load(overrides).store.url
     return kept.url
+
+
+def store_root(start: Path) -> Path:
+    """The nearest ``.replay`` folder from ``start`` upwards; where it would be made when there is none."""
+    return Store.find(start) or (git_root(start) or start.resolve()) / NAME
 
 
 def git_root(start: Path) -> Path | None:

@@ -143,12 +143,13 @@ def expect_model_id(word: str, verbs: Collection[str], directory: str | None) ->
 
 
 def _known(directory: str | None) -> set[str]:
+    from replay.config import load
     from replay.store.database import Store
 
     root = Store.find(Path(directory or "."))
     if root is None:
         return set()
-    with Store.open(root) as store:
+    with Store.open(root, url=load().store.url) as store:
         return {row.name for row in store.models()}
 
 

@@ -21,7 +21,10 @@ def open_database(root: Path, *, create: bool, url: str | None, read_only: bool)
     if url is not None:
         from replay.store.postgres import PostgresDatabase
 
-        return PostgresDatabase(url)
+        database = PostgresDatabase(url)
+        if create:
+            make_directory(root)
+        return database
     from replay.store.sqlite import SqliteDatabase
 
     file = root / FILE
