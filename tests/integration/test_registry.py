@@ -136,7 +136,7 @@ def test_who_may_not_approve_is_refused_and_nothing_is_written(version: str, ses
             asked.append((action, list(uids)))
             raise PolicyError("forbidden by policy four-eyes")
 
-    strict = Strict(session.root, session.store, session.settings, session.progress)
+    strict = Strict(session.root, session.store, (), session.progress)
     for decide in (registry.approve, registry.reject):
         with pytest.raises(PolicyError, match="four-eyes"):
             decide(version, strict, reason="ok")

@@ -8,7 +8,6 @@ import msgspec
 from tests_support.recipes import a_recipe, digests
 
 from replay.acting import Asker, act
-from replay.config import load
 from replay.identity import ModelId, sha256_hex, ulid
 from replay.lineage import Edge, EdgeType
 from replay.progress import Silent
@@ -100,7 +99,7 @@ def _salted(step: Step, salt: str) -> Step:
 
 def session_of(store: Store) -> Session:
     """A session of the store, as a command has it; who opened the store closes it."""
-    return Session(store.root.parent, store, load(()), Silent())
+    return Session(store.root.parent, store, (), Silent())
 
 
 def replayed(store: Store, version: str, verdict: str, *, started: str = "2026-01-02T00:00:00+00:00", by: str) -> None:
