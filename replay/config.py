@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -111,6 +111,18 @@ class RetentionSettings(_Part, frozen=True, kw_only=True):
     holds: tuple[LegalHold, ...] = ()
 
 
+class AccessSettings(_Part, frozen=True, kw_only=True):
+    """By what those who ask are known, where the store itself has no rule."""
+
+    identity: Literal["os", "token"] = "os"
+    keys: tuple[str, ...] = ()
+    """PEM files of the public keys that are trusted."""
+    algorithms: tuple[str, ...] = ("EdDSA", "ES256", "RS256")
+    issuer: str | None = None
+    audience: str = "replay"
+    leeway_seconds: int = 30
+
+
 class Settings(_Part, frozen=True, kw_only=True):
     """Everything that conf/ holds."""
 
@@ -120,6 +132,7 @@ class Settings(_Part, frozen=True, kw_only=True):
     executor: ExecutorSettings
     compare: CompareSettings
     report: ReportSettings
+    access: AccessSettings = AccessSettings()
     retention: RetentionSettings
 
 

@@ -7,8 +7,9 @@
     ├─ PolicyError                      refused: a looser tolerance, a secret, a path out of bounds
     ├─ StoreError                       the lineage database, the blobs or the journal
     │  ├─ StoreCorruptError             recorded bytes no longer have their digest
+    │  ├─ StoreBusyError                another process holds the store
     │  ├─ CommitLostError               the connection broke while a commit was under way
-    │  └─ StoreBusyError                another process holds the store
+    │  └─ AttachedStoreError            another team's store cannot be read
     ├─ RecordError                      a run could not be recorded
     │  └─ DirtyTreeError                uncommitted changes where none are allowed
     ├─ ResolveError                     the lineage could not be walked
@@ -76,6 +77,18 @@ class StoreBusyError(StoreError):
 
 class CommitLostError(StoreError):
     """The connection broke while a commit was under way: only the database knows whether it took place."""
+
+
+class AttachedStoreError(StoreError):
+    """An attached store cannot be read; one's own is not concerned.
+
+    Attributes:
+        name: What it is called here.
+    """
+
+    def __init__(self, message: str, *, name: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
 
 
 class RecordError(ReplayError):

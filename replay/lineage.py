@@ -35,10 +35,12 @@ class Kind(enum.StrEnum):
 TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.AGENT: ("user",),
     Kind.ACTION: (
-        "alias", "annotate", "approve", "deploy", "forget", "link", "reject", "replay", "share", "withdraw",
+        "alias", "annotate", "approve", "deploy", "forget", "identify", "link", "register", "reject", "replay", "share",
+        "withdraw", "write",
     ),
     Kind.COLLECTION: (
-        "execution", "experiment", "feature_group", "lineage_group", "model_group", "pipeline", "project", "trial",
+        "execution", "experiment", "feature_group", "lineage_group", "model_group", "pipeline", "project", "store",
+        "trial",
     ),
     Kind.DEPLOYMENT: ("endpoint",),
     Kind.LOCATOR: ("branch", "endpoint", "path", "pipeline", "tag", "template", "uri"),

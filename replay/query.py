@@ -107,7 +107,7 @@ class Answer(_Value, frozen=True, kw_only=True):
     complete: bool = True
     """Nothing that was asked for is missing."""
     truncated_by: tuple[str, ...] = ()
-    """``depth``, ``limit``, ``paths`` or ``access``."""
+    """``depth``, ``limit``, ``paths``, ``access``, or ``store NAME`` for an attached store that could not be asked."""
     frontier: tuple[str, ...] = ()
     """The nodes at which something was left out by depth or limit."""
     unresolved: tuple[str, ...] = ()

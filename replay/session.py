@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from replay.errors import SourceNotFoundError, UsageError
 from replay.progress import Progress
-from replay.settings_cache import kept_store
+from replay.settings_cache import kept_access, kept_store
 from replay.store import fsops
 from replay.store.database import NAME, Store
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from replay.acting import Asker
-    from replay.config import Settings
+    from replay.ask import Ground
+    from replay.config import AccessSettings, Settings
     from replay.execute.container import DockerExecutor
     from replay.fetch import Fetcher
     from replay.fetch.dvcconfig import DvcConfig
@@ -91,7 +92,22 @@ class Session:
         """Who runs this command."""
         from replay.access import current
 
-        return current(self.store)
+        return current(self.store, self._access)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """Where questions are asked: this store and those that are attached to it."""
+        from replay.access import close, ground_of
+
+        ground = ground_of(self.store, self._access)
+        self._closing.callback(close, ground)
+        return ground
+
+    @cached_property
+    def _access(self) -> AccessSettings | None:
+        """What conf/ says of who asks; nothing when that is the operating system, as it nearly always is."""
+        kept = kept_access(self._overrides)
+        return None if kept is not None and kept.identity == "os" else self.settings.access
 
     def require(self, action: str, uids: Collection[str]) -> None:
         """Check that who runs this command may do ``action`` (see `access.require`) to these nodes.
@@ -99,9 +115,12 @@ class Session:
         Raises:
             PolicyError: They may not.
         """
-        from replay.access import require
+        from replay.access import has_attachments, is_open, require, require_attached
 
-        require(action, uids, self.asker, self.store)
+        if not is_open(self.store, self._access):
+            require(action, uids, self.asker, self.store)
+        if has_attachments(self.store):
+            require_attached(action, [uid for uid in uids if not self.store.has(uid)], self.ground)
 
     @cached_property
     def docker(self) -> DockerClient:

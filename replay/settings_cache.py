@@ -17,8 +17,15 @@ class StorePart(msgspec.Struct):
     url: str | None = None
 
 
+class AccessPart(msgspec.Struct):
+    """What asking a store needs to know."""
+
+    identity: str = "os"
+
+
 class _Settings(msgspec.Struct):
     store: StorePart
+    access: AccessPart = msgspec.field(default_factory=AccessPart)
 
 
 def conf_dir() -> Path:
@@ -39,7 +46,18 @@ def file_of(overrides: Sequence[str]) -> Path:
 
 def kept_store(overrides: Sequence[str]) -> StorePart | None:
     """The store's part of the settings, when they were composed before."""
+    kept = _kept(overrides)
+    return kept.store if kept else None
+
+
+def kept_access(overrides: Sequence[str]) -> AccessPart | None:
+    """The part about who asks, when the settings were composed before."""
+    kept = _kept(overrides)
+    return kept.access if kept else None
+
+
+def _kept(overrides: Sequence[str]) -> _Settings | None:
     try:
-        return msgspec.json.decode(file_of(overrides).read_bytes(), type=_Settings).store
+        return msgspec.json.decode(file_of(overrides).read_bytes(), type=_Settings)
     except (OSError, msgspec.DecodeError):
         return None

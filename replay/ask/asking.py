@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
@@ -28,19 +28,35 @@ def ask(query: Query, ground: Ground) -> Answer:
     Raises:
         UsageError: A bound, a cursor, a time, a type or a role is wrong; the message names the valid ones.
         ResolveError: A start is not recorded, or the asker may not see it: the two look the same.
+        PolicyError: A policy of one's own store forbids to read a start.
     """
     query = _sane(query)
+    return ground.ask(lambda whole: _ask(query, whole))
+
+
+def _ask(query: Query, ground: Ground) -> Answer:
     page = page_of(query, ground)
     graph = Graph(ground, walk(ground, query, page.last))
-    _require_starts(query, graph)
+    _require_starts(query, graph, ground)
     chosen = choose(query, graph)
-    if not chosen:
-        require_known(query, graph, ground)
+    require_known(query, chosen, graph, ground)
     told = page.cut(chosen)
     ways = _ways(graph, query.direction)
     answer = Answer(query=query, found=told, nodes={})
     answer = _with_paths(answer, ways)
-    return _finished(answer, graph, page, chosen, ways)
+    return _without(ground.missing, _finished(answer, graph, page, chosen, ways))
+
+
+def _without(missing: Mapping[str, str], answer: Answer) -> Answer:
+    """The answer, which says that it was given without some of the attached stores."""
+    if not missing:
+        return answer
+    return msgspec.structs.replace(
+        answer,
+        complete=False,
+        truncated_by=(*answer.truncated_by, *(f"store {name}" for name in missing)),
+        findings=(*answer.findings, *(f"the attached store {name} was not asked: {missing[name]}" for name in missing)),
+    )
 
 
 def _finished(answer: Answer, graph: Graph, page: Page, chosen: Sequence[str], ways: dict[str, list[str]]) -> Answer:
@@ -88,12 +104,14 @@ def _sane(query: Query) -> Query:
     return msgspec.structs.replace(query, **{name: instant(time) for name, time in given.items() if time is not None})
 
 
-def _require_starts(query: Query, graph: Graph) -> None:
+def _require_starts(query: Query, graph: Graph, ground: Ground) -> None:
     lost = [uid for uid in query.start if uid not in graph.depth]
     if lost:
+        if ground.guard is not None:
+            ground.guard.refuse(lost)
         when = f" at {query.as_of}" if query.as_of else ""
         raise ResolveError(
-            f"no node {', '.join(lost[:_SHOWN])} is recorded{when}",
+            f"no node {', '.join(lost[:_SHOWN])} is recorded{when}{ground.gaps()}",
             hint="`replay search` finds nodes by name and content",
         )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from replay.ask.asking import ask
-from replay.ask.interface import Ground
+from replay.ask.interface import Ground, Guard, Place
+from replay.ask.seen import seen
 from replay.errors import ModelNotFoundError, ResolveError, UsageError
 from replay.identity import ModelId
-from replay.query import Entry, Query
+from replay.lineage import EdgeType, Kind, Node
+from replay.query import Entry
 from replay.store import reads
+from replay.store.database import Store
 from replay.uid import raw_of, text_of, uid_of
 
 _MANY = 20
@@ -28,17 +31,25 @@ def focal(text: str, ground: Ground, *, directory: Path) -> str:
 
     Raises:
         ResolveError: Nothing is recorded that it means (or nothing that the asker may see).
+        PolicyError: It means one node of one's own store, which a policy forbids to read.
         UsageError: It means several; the message has the candidates.
     """
+    return ground.ask(lambda whole: _focal(text, whole, directory))
+
+
+def _focal(text: str, ground: Ground, directory: Path) -> str:
     for look in (_exact, _model, lambda t, g: _file(t, g, directory), _prefix, _name):
-        found = _visible(look(text, ground), ground)
-        if len(found) == 1:
-            return next(iter(found))
-        if found:
-            shown = "; ".join(map(_shown, list(found.values())[:_MANY]))
-            raise UsageError(f"{text!r} can mean {len(found)} nodes: {shown}", hint="write more of the one you mean")
+        found = look(text, ground)
+        readable = seen(sorted(found), ground)
+        if len(readable) == 1:
+            return next(iter(readable))
+        if readable:
+            shown = "; ".join(map(_shown, list(readable.values())[:_MANY]))
+            raise UsageError(f"{text!r} can mean {len(readable)} nodes: {shown}", hint="write more of the one you mean")
+        if found and ground.guard is not None:
+            ground.guard.refuse(found)
     raise ResolveError(
-        f"nothing is recorded as {text!r}",
+        f"nothing is recorded as {text!r}{ground.gaps()}",
         hint="`replay models` lists the models, `replay search` finds everything else",
     )
 
@@ -62,11 +73,21 @@ def _model(text: str, ground: Ground) -> set[str]:
         return set()
     found = set()
     for place in ground.places:
+        if place.name and ground.guard is not None and model.version is None and model.alias is None:
+            found |= _newest(model.name, place, ground.guard)
+            continue
         try:
             found.add(place.store.model_version(model))
         except ModelNotFoundError:
             continue
     return found
+
+
+def _newest(name: str, place: Place, guard: Guard) -> set[str]:
+    """The newest version of a model that another team's store shows."""
+    versions = [place.store.node(row.uid) for row in place.store.models(name)]
+    readable = guard.readable(place, versions)
+    return set([node.uid for node in versions if node.uid in readable][-1:])
 
 
 def _file(text: str, ground: Ground, directory: Path) -> set[str]:
@@ -80,11 +101,47 @@ def _file(text: str, ground: Ground, directory: Path) -> set[str]:
 
 def _prefix(text: str, ground: Ground) -> set[str]:
     prefix = text.removeprefix("rp_")
-    return {node.uid for place in ground.places for node in place.store.find_prefix(prefix, limit=_MANY)}
+    return _first(ground, lambda place, limit: place.store.find_prefix(prefix, limit=limit))
 
 
 def _name(text: str, ground: Ground) -> set[str]:
-    return {node.uid for place in ground.places for node in place.store.find_name(text, limit=_MANY)}
+    return _first(ground, lambda place, limit: _current(place.store.find_name(text, limit=limit), place.store))
+
+
+def _current(found: list[Node], store: Store) -> list[Node]:
+    """The name of a place where models are deployed means what runs there now: its newest deployment."""
+    places = [node for node in found if node.kind is Kind.LOCATOR and node.type == "endpoint"]
+    newest = []
+    for place in places:
+        versions = [n for e, n in store.neighbours(place.uid, direction="down") if e.type is EdgeType.SPECIALIZES]
+        newest += versions[-1:]
+    if not newest:
+        return found
+    return [node for node in found if node not in places and node.kind is not Kind.DEPLOYMENT] + newest
+
+
+def _first(ground: Ground, look: Callable[[Place, int], list[Node]]) -> set[str]:
+    """The first ones that the asker may see in each store, as if the others were not there; else the others."""
+    shown: set[str] = set()
+    others: set[str] = set()
+    for place in ground.places:
+        limit, found = _MANY, look(place, _MANY)
+        readable = _readable(place, found, ground)
+        while len(readable) < _MANY and len(found) == limit:
+            limit *= _MANY
+            found = look(place, limit)
+            readable = _readable(place, found, ground)
+        shown |= set(readable[:_MANY])
+        others |= {node.uid for node in found[:_MANY]}
+    return shown or others
+
+
+def _readable(place: Place, nodes: list[Node], ground: Ground) -> list[str]:
+    uids = [node.uid for node in nodes]
+    if ground.guard is None:
+        return uids
+    readable = ground.guard.readable(place, nodes)
+    return [uid for uid in uids if uid in readable]
 
 
 def _recorded(uids: set[str], ground: Ground) -> set[str]:
@@ -92,17 +149,6 @@ def _recorded(uids: set[str], ground: Ground) -> set[str]:
     for place in ground.places:
         with place.store.reading() as database:
             found |= set(reads.node_ids(database, uids))
-    return found
-
-
-def _visible(uids: set[str], ground: Ground) -> dict[str, Entry]:
-    """Those that the asker may see."""
-    found = {}
-    for uid in sorted(uids):
-        try:
-            found[uid] = ask(Query(start=(uid,), max_depth=0, include_edges=False), ground).nodes[uid]
-        except ResolveError:
-            continue
     return found
 
 

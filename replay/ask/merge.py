@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from replay.ask.interface import Ground
-from replay.ask.walk import Met
+from replay.ask.interface import Ground, Guard, Place
+from replay.ask.walk import Met, brief
 from replay.lineage import Edge, EdgeType, Facet, Kind
 from replay.query import Entry
 from replay.store import reads
 from replay.store.interface import Row
 from replay.store.rows import EDGE_CODES, KINDS, SAME_AS, edge_of, node_of
+from replay.store.shares import is_private
 from replay.uid import text_of
 
 SAMENESS = EdgeType.SAME_AS
@@ -42,13 +43,16 @@ class Graph:
         self._names[id(met)] = names
         for number, depth in met.depth.items():
             uid = names[number]
+            self.depth[uid] = min(depth, self.depth.get(uid, depth))
+            if number in met.silent:
+                continue
             self._rows.setdefault(uid, (met, rows[number]))
             homes = self._homes.setdefault(uid, [])
             if met.place.name not in homes:
                 homes.append(met.place.name)
-            self.depth[uid] = min(depth, self.depth.get(uid, depth))
         for number, roles in met.roles.items():
-            self.roles.setdefault(names[number], set()).update(roles)
+            if number in names:  # else it was met and is hidden
+                self.roles.setdefault(names[number], set()).update(roles)
         self.cut |= {names[number] for number in met.cut}
 
     def kind(self, uid: str) -> Kind:
@@ -70,8 +74,10 @@ class Graph:
         """Locators at the end of an edge that is not their version's."""
         found = set()
         for met, names in self._each():
-            for _, older, code, _ in met.edges:
-                if code not in _NO_USE and older in names and self.kind(names[older]) is Kind.LOCATOR:
+            for younger, older, code, _ in met.edges:
+                if code in _NO_USE or younger not in names or older not in names:
+                    continue
+                if self.kind(names[older]) is Kind.LOCATOR:
                     found.add(names[older])
         return found
 
@@ -105,8 +111,10 @@ class Graph:
                 facets = reads.facets(database, numbers, met.last_tx)
                 created = reads.created_at(database, {self._rows[uid][1][-1] for uid in members})
             for number, uid in numbers.items():
-                row = self._rows[uid][1]
-                made[uid] = self._entry(uid, row, created[row[-1]], facets.get(number, []))
+                row, said = self._rows[uid][1], facets.get(number, [])
+                if met.place.name:
+                    said = [facet for facet in said if not is_private(facet.key)]
+                made[uid] = self._entry(uid, row, created[row[-1]], said)
         return {uid: made[uid] for uid in uids}
 
     def _entry(self, uid: str, row: Row, created: str, facets: list[Facet]) -> Entry:
@@ -134,18 +142,38 @@ class Graph:
                 yield met, self._names[id(met)]
 
     def _hide(self, ground: Ground) -> set[str]:
-        """Take out what the asker may read in none of the stores that hold it."""
+        """Take out what the asker may not see, and say what that is."""
         if ground.guard is None:
             return set()
-        entries = self.entries(self.depth)
-        readable: set[str] = set()
         for place in ground.places:
-            here = [entry for uid, entry in entries.items() if place.name in self._homes[uid]]
-            readable |= ground.guard.readable(place, here) if here else set()
-        hidden = set(self.depth) - readable
-        self.depth = {uid: depth for uid, depth in self.depth.items() if uid in readable}
-        self._names = {
-            key: {number: uid for number, uid in names.items() if uid in readable} for key, names in self._names.items()
-        }
-        self.cut -= hidden
-        return hidden
+            if not place.name:  # the others were asked on the way
+                self._take_out(place, ground.guard)
+        unseen = {uid for mets in self._walks for met in mets for uid in met.hidden.values()}
+        unseen |= self.depth.keys() - self._homes.keys()
+        self.depth = {uid: depth for uid, depth in self.depth.items() if uid in self._homes}
+        self.cut &= self.depth.keys()
+        return unseen - self.depth.keys()
+
+    def _take_out(self, place: Place, guard: Guard) -> None:
+        """Take what may not be read in this store out of what was met there. Another store may show it all the same."""
+        here = {uid: brief(self._rows[uid][1]) for uid, homes in self._homes.items() if place.name in homes}
+        gone = here.keys() - guard.readable(place, here.values())
+        if not gone:
+            return
+        for met, names in self._each():
+            if met.place is place:
+                self._names[id(met)] = {number: uid for number, uid in names.items() if uid not in gone}
+        for uid in gone:
+            self._homes[uid].remove(place.name)
+            if not self._homes[uid]:
+                del self._homes[uid], self._rows[uid]
+        self._find_rows(gone & self._rows.keys())
+
+    def _find_rows(self, uids: Collection[str]) -> None:
+        """Tell these nodes as one of the stores has them that show them."""
+        for met, names in self._each():
+            numbers = {number: uid for number, uid in names.items() if uid in uids and number not in met.silent}
+            if numbers:
+                with met.place.store.reading() as database:
+                    rows = reads.node_rows(database, numbers)
+                self._rows |= {uid: (met, rows[number]) for number, uid in numbers.items()}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from replay.ask.interface import Ground, Place
+from replay.lineage import Kind
 from replay.query import Direction, Query
 from replay.store import reads
 from replay.store.interface import Row
-from replay.store.rows import EDGE_CODES, KIND_CODES
+from replay.store.rows import EDGE_CODES, KIND_CODES, KINDS
+from replay.uid import text_of
 
 WAYS: dict[Direction, tuple[tuple[reads.Direction, ...], ...]] = {
     Direction.UP: (("up",),),
@@ -19,6 +22,20 @@ WAYS: dict[Direction, tuple[tuple[reads.Direction, ...], ...]] = {
 """Of each direction the walks it takes, and the ways each of them goes from every node."""
 
 _TX = 6
+
+
+class Brief(NamedTuple):
+    """A node as its guard sees it."""
+
+    uid: str
+    kind: Kind
+    type: str
+    name: str
+
+
+def brief(row: Row) -> Brief:
+    """The node of a row of `reads.node_rows`."""
+    return Brief(text_of(row[1]), KINDS[row[2]], row[3], row[4])
 
 
 class Met:
@@ -35,28 +52,41 @@ class Met:
         """Of each node the roles of the edges by which it was met."""
         self.cut: set[int] = set()
         """Nodes at the greatest depth from which an edge leads on."""
+        self.silent: set[int] = set()
+        """Nodes that this store does not show, while another one does: what this one says of them is not told."""
+        self.hidden: dict[int, str] = {}
+        """Nodes at which the walk ended, because no store shows them, with their uids."""
 
-    def step(self, front: Sequence[int], ways: Iterable[reads.Direction], follow: set[int], depth: int) -> list[int]:
-        """Meet what is one edge away from ``front``."""
-        fresh: list[int] = []
+    def step(self, front: Sequence[int], ways: Iterable[reads.Direction], follow: set[int]) -> list[int]:
+        """What is one edge away from ``front`` and was not met yet."""
+        fresh: dict[int, None] = {}
         for way in ways:
             for row, far in self._edges(front, way, follow):
                 self.edges[row[:4]] = row
                 self.roles.setdefault(far, set()).add(row[3])
-                if far not in self.depth:
-                    self.depth[far] = depth
-                    fresh.append(far)
-        return fresh
+                if far not in self.depth and far not in self.hidden:
+                    fresh[far] = None
+        return list(fresh)
 
-    def stop(self, front: Sequence[int], ways: Iterable[reads.Direction], follow: set[int]) -> None:
-        """Do not go on from ``front``, but see from where it could."""
+    def beyond(
+        self, front: Sequence[int], ways: Iterable[reads.Direction], follow: set[int]
+    ) -> dict[int, set[int]]:
+        """What is one edge away from ``front`` and will not be met, and from where; edges between what was met."""
+        found: dict[int, set[int]] = {}
         for way in ways:
             for row, far in self._edges(front, way, follow):
                 if far in self.depth:
                     self.edges[row[:4]] = row
                     self.roles.setdefault(far, set()).add(row[3])
-                else:
-                    self.cut.add(row[0] if way == "up" else row[1])
+                elif far not in self.hidden:
+                    found.setdefault(far, set()).add(row[0] if way == "up" else row[1])
+        return found
+
+    def meet(self, numbers: Iterable[int], depth: int) -> list[int]:
+        """Take in those of these nodes that were not met yet."""
+        fresh = [number for number in numbers if number not in self.depth]
+        self.depth.update(dict.fromkeys(fresh, depth))
+        return fresh
 
     def _edges(self, front: Sequence[int], way: reads.Direction, follow: set[int]) -> Iterable[tuple[Row, int]]:
         with self.place.store.reading() as database:
@@ -81,25 +111,77 @@ def walk(ground: Ground, query: Query, last: Sequence[int | None]) -> list[list[
 def _walk(ground: Ground, query: Query, ways: Sequence[reads.Direction], last: Sequence[int | None]) -> list[Met]:
     mets = [Met(place, tx) for place, tx in zip(ground.places, last, strict=True)]
     follow = {EDGE_CODES[type_] for type_ in query.follow}
-    fronts = [_known(met, query.start) for met in mets]
-    for met, front in zip(mets, fronts, strict=True):
-        met.depth.update(dict.fromkeys(front, 0))
+    fronts = _meet(ground, mets, [_known(met, query.start) for met in mets], 0)
     depth = 0
     while any(fronts):
         going = [_going(met, front, query) if depth else front for met, front in zip(mets, fronts, strict=True)]
         if depth == query.max_depth:
-            for met, front in zip(mets, going, strict=True):
-                met.stop(front, ways, follow)
+            _stop(ground, mets, [met.beyond(front, ways, follow) for met, front in zip(mets, going, strict=True)])
             break
         depth += 1
-        fronts = [met.step(front, ways, follow, depth) if front else [] for met, front in zip(mets, going, strict=True)]
-        if len(mets) > 1:
-            _cross(mets, fronts, depth)
+        found = [met.step(front, ways, follow) if front else [] for met, front in zip(mets, going, strict=True)]
+        fronts = _meet(ground, mets, found, depth)
     return mets
 
 
-def _known(met: Met, uids: Iterable[str]) -> list[int]:
+def _meet(ground: Ground, mets: list[Met], found: list[list[int]], depth: int) -> list[list[int]]:
+    """Take a level in. In one's own store the walk also goes on behind what may not be read (see `merge.Graph`)."""
+    if len(mets) == 1:
+        return [mets[0].meet(found[0], depth)]
+    level = _Level(ground, mets, found)
+    fronts = []
+    for met, nodes, readable in zip(mets, level.nodes, level.readable, strict=True):
+        for number, node in nodes.items():
+            if met.place.name and node.uid not in level.shown:
+                met.hidden[number] = node.uid
+            elif met.place.name and node.uid not in readable:
+                met.silent.add(number)
+        fronts.append(met.meet([number for number in nodes if number not in met.hidden], depth))
+    return fronts
+
+
+def _stop(ground: Ground, mets: list[Met], beyond: list[dict[int, set[int]]]) -> None:
+    """Remember from where the walk could go on, to what the asker may see."""
+    level = _Level(ground, mets, [list(found) for found in beyond]) if len(mets) > 1 else None
+    for number, (met, found) in enumerate(zip(mets, beyond, strict=True)):
+        for far, near in found.items():
+            if level is None or not met.place.name or level.nodes[number][far].uid in level.shown:
+                met.cut |= near
+
+
+class _Level:
+    """What all stores found at one level: what one of them found, the others that hold it have found too.
+
+    Content has the same uid everywhere. A node may be seen when one of the stores that hold it shows it, and then the
+    walk goes on from it in all of them. From what no store shows, another team's store is not walked any further.
+    """
+
+    def __init__(self, ground: Ground, mets: list[Met], found: list[list[int]]) -> None:
+        self.nodes = [_briefs(met, numbers) for met, numbers in zip(mets, found, strict=True)]
+        everywhere = {node.uid for nodes in self.nodes for node in nodes.values()}
+        for met, nodes in zip(mets, self.nodes, strict=True):
+            others = everywhere.difference(node.uid for node in nodes.values())
+            nodes |= _briefs(met, [n for n in _known(met, others) if n not in met.depth and n not in met.hidden])
+        self.readable = [_readable(ground, met, nodes.values()) for met, nodes in zip(mets, self.nodes, strict=True)]
+        self.shown: set[str] = set().union(*self.readable)
+
+
+def _briefs(met: Met, numbers: Sequence[int]) -> dict[int, Brief]:
+    if not numbers:
+        return {}
+    with met.place.store.reading() as database:
+        rows = reads.node_rows(database, numbers)
+    return {number: brief(rows[number]) for number in numbers}
+
+
+def _readable(ground: Ground, met: Met, nodes: Collection[Brief]) -> set[str]:
+    return ground.guard.readable(met.place, nodes) if ground.guard else {node.uid for node in nodes}
+
+
+def _known(met: Met, uids: Collection[str]) -> list[int]:
     """The numbers of those that the store holds (as of its last transaction that counts)."""
+    if not uids:
+        return []
     with met.place.store.reading() as database:
         numbers = list(reads.node_ids(database, uids).values())
         if met.last_tx is not None and numbers:
@@ -116,17 +198,3 @@ def _going(met: Met, front: list[int], query: Query) -> list[int]:
     with met.place.store.reading() as database:
         rows = reads.node_rows(database, front)
     return [number for number in front if rows[number][2] not in stopping]
-
-
-def _cross(mets: list[Met], fronts: list[list[int]], depth: int) -> None:
-    """What one store met, the others that hold it have met too: content has the same uid everywhere."""
-    names: list[dict[int, str]] = []
-    for met, front in zip(mets, fronts, strict=True):
-        with met.place.store.reading() as database:
-            names.append(reads.uids(database, front) if front else {})
-    for number, met in enumerate(mets):
-        others = {uid for place, found in enumerate(names) if place != number for uid in found.values()}
-        for known in _known(met, others) if others else ():
-            if known not in met.depth:
-                met.depth[known] = depth
-                fronts[number].append(known)

@@ -71,7 +71,6 @@ def command(what: str | None, form: str | None, file: Any, **options: Any) -> in
 
     Answers are complete, or say what is missing. Exits with 0 when the answer is complete, else with 1.
     """
-    from replay.access import ground_of
     from replay.ask import ask, focal
     from replay.progress import Silent
     from replay.session import Session
@@ -81,7 +80,7 @@ def command(what: str | None, form: str | None, file: Any, **options: Any) -> in
     chosen = options.pop("overrides")
     form = form or ("tree" if sys.stdout.isatty() else "json")
     with Session.open(Path.cwd(), overrides=chosen, progress=Silent(), create=False) as session:
-        ground = ground_of(session.store)
+        ground = session.ground
         if file is not None:
             query = _read(file.read())
         else:

@@ -35,7 +35,6 @@ def _run(words: list[str]) -> int:
 
     import msgspec
 
-    from replay.access import ground_of
     from replay.ask import ask, focal
     from replay.progress import Silent
     from replay.query import Direction, Query
@@ -44,7 +43,7 @@ def _run(words: list[str]) -> int:
     direction = next((_DIRECTIONS[word] for word in words if word in _DIRECTIONS), "up")
     what = next(word for word in words[1:] if not word.startswith("-"))
     with Session.open(Path.cwd(), overrides=(), progress=Silent(), create=False) as session:
-        ground = ground_of(session.store)
+        ground = session.ground
         start = focal(what, ground, directory=Path.cwd())
         query = Query(start=(start,), direction=Direction(direction), include_edges="--edges" in words)
         answer = ask(query, ground)

@@ -19,6 +19,7 @@ COMMANDS = {
     "deploy": "Record where a model version runs.",
     "annotate": "Say something about anything recorded: status, stage, owner, tags, properties.",
     "link": "Record that two nodes are the same thing under two names.",
+    "group": "Share parts of the lineage, and say who may do what with them.",
     "impact": "Tell which models, approvals and deployments something touches.",
     "lineage": "Ask what something was made from, and what stands on it.",
     "verify": "Check the record itself: every digest, the chain, the graph.",
