@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
 from replay.errors import ReplayError
-<<<<<<< theirs
-from replay.store import chain, verify_chain, verify_rows
-=======
-from replay.store import verify_chain, verify_rows, verify_snapshot
->>>>>>> mine
+from replay.progress import Progress, Silent
+from replay.store import chain, verify_chain, verify_rows, verify_snapshot
 from replay.store.blobs import Blobs
 from replay.store.database import Store
 from replay.store.findings import Finding
@@ -25,9 +24,11 @@ BAD = (
     ReplayError, msgspec.MsgspecError, ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError,
 )  # fmt: skip
 _Check = Callable[[], Iterator[Finding]]
+Named = tuple[str, _Check]
+"""A check, and what it is about."""
 
 
-def verify_store(store: Store) -> list[Finding]:
+def verify_store(store: Store, progress: Progress | None = None, more: Sequence[Named] = ()) -> list[Finding]:
     """Check blobs, journal and database; name each bad object and go on. Never raises on bad data.
 
     Blobs are hashed again and looked for. The journal's chain is followed. Of the database, every row is hashed into
@@ -35,8 +36,14 @@ def verify_store(store: Store) -> list[Finding]:
     every node's uid is computed again, every edge must have both its ends, versions must have no holes. Not noticed:
     journal *and* database rewritten together, or both cut back to the same earlier state, or the journal by no more
     than its last line; for that, keep this line elsewhere.
+
+    Args:
+        store: The store.
+        progress: Who watches.
+        more: Further checks of the database, made in the same state of it.
     """
     database = store.database
+    section = _Sections(progress or Silent())
     findings = section("journal", lambda: iter(store.journal.verify()))
     records: list[Record] = []
     with contextlib.suppress(ReplayError):  # which was found already
@@ -45,38 +52,35 @@ def verify_store(store: Store) -> list[Finding]:
     # tells of the journal it is the other way round. Else what others write meanwhile would seem to be gone.
     try:
         with database.auditing():
-<<<<<<< theirs
-            for place, check in _checks(store, _noted(records)):
-=======
-            for place, check in (
-                ("database", lambda: _damages(database)),
-                ("chain", lambda: verify_chain.check(database, _noted(records))),
-                ("rows", lambda: verify_rows.check(database)),
-                ("journal", lambda: _tied(database, records)),
-                ("snapshot", lambda: verify_snapshot.check(store.root, database)),
-                ("blobs", lambda: _blobs_there(database, store.blobs)),
-            ):
->>>>>>> mine
+            for place, check in itertools.chain(_checks(store, _noted(records)), more):
                 with _apart(database):
                     findings += section(place, check)
     except BAD as error:
         findings.append(Finding(place=database.place, problem=str(error)))
-    findings += section("blobs", lambda: _blob_files(store.blobs))
+    findings += section("blobs", lambda: _blob_files(store.blobs, progress or Silent()))
     return findings
 
 
-def section(place: str, check: _Check) -> list[Finding]:
-    """All that ``check`` finds, and what stopped it."""
-    findings: list[Finding] = []
-    try:
-        for finding in check():
-            findings.append(finding)  # not extend: what was found before it stopped counts
-    except BAD as error:
-        findings.append(Finding(place=place, problem=f"cannot be read on: {error}"))
-    return findings
+class _Sections:
+    """Makes one check after another."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, place: str, check: _Check) -> list[Finding]:
+        """All that ``check`` finds, and what stopped it."""
+        findings: list[Finding] = []
+        self._progress.started(f"verify {place}")
+        try:
+            for finding in check():
+                findings.append(finding)  # not extend: what was found before it stopped counts
+        except BAD as error:
+            findings.append(Finding(place=place, problem=f"cannot be read on: {error}"))
+        self._progress.finished(f"verify {place}", f"{len(findings)} findings" if findings else "")
+        return findings
 
 
-def _checks(store: Store, noted: set[tuple[int, str]]) -> Iterator[tuple[str, _Check]]:
+def _checks(store: Store, noted: set[tuple[int, str]]) -> Iterator[Named]:
     """All checks of the database, each with what it is about."""
     database = store.database
     yield "database", lambda: _damages(database)
@@ -85,6 +89,7 @@ def _checks(store: Store, noted: set[tuple[int, str]]) -> Iterator[tuple[str, _C
         yield f"table {table}", functools.partial(_readable, database, table, columns, lost)
     yield "chain", lambda: verify_chain.check(database, noted, lost)
     yield "checkpoints", lambda: _checkpoints_there(database, noted)
+    yield "snapshot", lambda: verify_snapshot.check(store.root, database)
     for table, check in verify_rows.CHECKS.items():
         if table not in lost:
             yield f"table {table}", functools.partial(check, database)
@@ -145,9 +150,10 @@ def _tied(database: Database, journal: Journal) -> Iterator[Finding]:
         yield Finding(place=f"journal record {newest}", problem=problem)
 
 
-def _blob_files(blobs: Blobs) -> Iterator[Finding]:
-    known = set()
+def _blob_files(blobs: Blobs, progress: Progress) -> Iterator[Finding]:
+    known: set[Path] = set()
     for sha256 in blobs.iter_ids():
+        progress.advanced("verify blobs", f"{len(known)} hashed", 1)
         known.add(blobs.path(sha256))
         try:
             blobs.verify(sha256)
