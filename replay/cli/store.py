@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 import click
 
@@ -21,24 +20,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 ``COMMANDS`` (name → command), or it has one ``command``."""
 
 
-def _here() -> dict[str, tuple[str, str]]:
-    found = {module: find_spec(f"replay.cli.{module}") is not None for module, _ in COMMANDS.values()}
-    return {name: entry for name, entry in COMMANDS.items() if found[entry[0]]}
-
-
 class Commands(click.Group):
     """A group that imports its commands when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which a user meets them."""
-        return list(_here())
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
-        known = _here()
-        if cmd_name not in known:
+        if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"replay.cli.{known[cmd_name][0]}")
+        module = import_module(f"replay.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, "COMMANDS", {}).get(cmd_name) or module.command
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
@@ -48,21 +41,20 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name near matches of a command that is none."""
-        known = _here()
-        if args and args[0] not in known and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
 
             from replay.errors import UsageError
 
-            near = difflib.get_close_matches(args[0], known, n=1)
-            hint = f"did you mean `replay store {near[0]}`?" if near else f"expected one of {', '.join(known)}"
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean `replay store {near[0]}`?" if near else f"expected one of {', '.join(COMMANDS)}"
             raise UsageError(f"unknown command `replay store {args[0]}`", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _here().items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.command("store", cls=Commands)
