@@ -38,12 +38,11 @@ def decision(*, reason: bool) -> Callable[[F], F]:
 
 def decide(how: Decide, *, as_json: bool, overrides: tuple[str, ...]) -> int:
     """Open the store, decide, tell."""
-    from replay.access import ground_of
     from replay.progress import Silent
     from replay.session import Session
 
     with Session.open(Path.cwd(), overrides=overrides, progress=Silent(), create=False) as session:
-        ground = ground_of(session.store)
+        ground = session.ground
         done = how(session, ground, lambda text: node_of(text, session, ground))
     _tell(done, as_json=as_json)
     return 0

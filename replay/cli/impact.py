@@ -21,14 +21,13 @@ def command(what: tuple[str, ...], as_of: str | None, as_json: bool, overrides: 
     Of each: what was decided about it, where it runs and ran, who owns it, how its last replay ended. Exits with 0 when
     the report is complete, else with 1.
     """
-    from replay.access import ground_of
     from replay.cli.deciding import node_of
     from replay.impact import impact
     from replay.progress import Silent
     from replay.session import Session
 
     with Session.open(Path.cwd(), overrides=overrides, progress=Silent(), create=False) as session:
-        ground = ground_of(session.store)
+        ground = session.ground
         found = impact([node_of(text, session, ground) for text in what], ground, as_of=as_of)
     if as_json:
         import msgspec

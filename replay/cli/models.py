@@ -15,13 +15,12 @@ def command(as_json: bool) -> int:
     """List the recorded model versions: what was decided about them, where they run, how their last replay ended."""
     import msgspec
 
-    from replay.access import ground_of
     from replay.progress import Silent
     from replay.registry.listing import models
     from replay.session import Session
 
     with Session.open(Path.cwd(), overrides=(), progress=Silent(), create=False) as session:
-        rows = models(session.store, ground_of(session.store))
+        rows = models(session.store, session.ground)
     if as_json:
         write_json(msgspec.json.encode({"schema_version": "replay.models/1", "models": rows}))
     else:

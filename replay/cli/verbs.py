@@ -21,6 +21,7 @@ COMMANDS = {
     "link": "Record that two nodes are the same thing under two names.",
     "group": "Share parts of the lineage, and say who may do what with them.",
     "impact": "Tell which models, approvals and deployments something touches.",
+    "experiments": "Compare the trials of an experiment: parameters and metrics.",
     "lineage": "Ask what something was made from, and what stands on it.",
     "verify": "Check the record itself: every digest, the chain, the graph.",
     "store": "Tell where the record is kept; make, migrate or copy it.",

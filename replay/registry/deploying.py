@@ -150,9 +150,7 @@ def _made(act: Act, version: Node, place: str) -> tuple[tuple[Node, ...], tuple[
 
 
 def _may_see(node: Node, session: Session) -> bool:
-    from replay.access import ground_of
-
-    return node.uid in seen([node.uid], ground_of(session.store))
+    return node.uid in seen([node.uid], session.ground)
 
 
 def _notes(version: Node, before: Node | None, approval: str) -> list[str]:

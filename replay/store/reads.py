@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from replay.lineage import Edge, Facet, Lineage, Node
+from replay.lineage import Edge, Facet, Kind, Lineage, Node
 from replay.store.interface import Database, Row
-from replay.store.rows import EDGE, NODE, SAME_AS, edge_of, facet_of, node_of
+from replay.store.rows import EDGE, KIND_CODES, NODE, SAME_AS, edge_of, facet_of, node_of
 from replay.uid import ranges_of, raw_of, text_of
 
 Direction = Literal["up", "down"]
@@ -140,6 +140,15 @@ def named(database: Database, name: str, limit: int) -> list[Node]:
         return []
     query = f"SELECT {NODE} FROM nodes n WHERE n.name = ? AND n.kind IN (2, 10, 11, 12, 13, 17) ORDER BY n.id LIMIT ?"
     return [node_of(row) for row in database.rows(query, (name, limit))]
+
+
+def of_type(database: Database, kind: Kind, type_: str) -> list[Node]:
+    """All nodes of a type among those of a kind in `lineage.NAMED`, in the order of recording."""
+    query = (
+        f"SELECT {NODE} FROM nodes n WHERE n.kind IN (2, 10, 11, 12, 13, 17) AND n.kind = ? AND n.type = ? "
+        "ORDER BY n.id"
+    )
+    return [node_of(row) for row in database.rows(query, (KIND_CODES[kind], type_))]
 
 
 def facets(database: Database, numbers: Collection[int], tx: int | None = None) -> dict[int, list[Facet]]:
