@@ -12,7 +12,6 @@ from replay.cli.common import console, printable, write_json
 from replay.cli.options import F
 
 if TYPE_CHECKING:
-    from replay.ask import Ground
     from replay.features.values import Group
     from replay.session import Session
 
@@ -32,12 +31,6 @@ def _open(overrides: tuple[str, ...], *, create: bool = False) -> Session:
     from replay.session import Session
 
     return Session.open(Path.cwd(), overrides=overrides, progress=Silent(), create=create, in_repository=True)
-
-
-def _ground(session: Session) -> Ground:
-    from replay.access import ground_of
-
-    return ground_of(session.store)
 
 
 @click.group("features")
@@ -97,7 +90,7 @@ def write_command(name: str, rows: Path, as_json: bool, overrides: tuple[str, ..
     from replay import features
 
     with _open(overrides) as session:
-        done = features.write(features.find(name, _ground(session)), rows, session)
+        done = features.write(features.find(name, session.ground), rows, session)
     if as_json:
         _write("write", {"new": done.new, "group": name, "batch": done.batch})
         return 0
@@ -133,7 +126,7 @@ def read_command(
     from replay import features
 
     with _open(overrides) as session:
-        group = features.find(name, _ground(session))
+        group = features.find(name, session.ground)
         made = features.read(group, session, as_of=as_of, target=target, written=written, all_versions=all_versions)
     view, file = made.view, made.described
     again = _again(name, view.as_of, view.written, target, all_versions=all_versions)
@@ -168,7 +161,7 @@ def list_command(as_json: bool, overrides: tuple[str, ...]) -> int:
     from replay import features
 
     with _open(overrides) as session:
-        rows = [(group, features.batches_of(group, session.store)) for group in features.every(_ground(session))]
+        rows = [(group, features.batches_of(group, session.store)) for group in features.every(session.ground)]
     if as_json:
         listed = [{"group": group, "batches": len(all_), "rows": sum(b.rows for b in all_)} for group, all_ in rows]
         _write("list", {"groups": listed})
@@ -187,7 +180,7 @@ def show_command(name: str, as_json: bool, overrides: tuple[str, ...]) -> int:
     from replay import features
 
     with _open(overrides) as session:
-        ground = _ground(session)
+        ground = session.ground
         group = features.find(name, ground)
         batches = features.batches_of(group, session.store)
         views = [features.with_users(view, ground) for view in features.views_of(group, session.store)]

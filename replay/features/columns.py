@@ -1,7 +1,7 @@
 """The types that columns may have: their names, which stay the same for good, and Arrow's types for them.
 
-How values are encoded is no part of a type: a dictionary of strings is a string, and a time with a zone is an instant
-whatever its zone (it comes back in UTC).
+How values are encoded is no part of a type: a dictionary of strings is a string, a time with a zone is an instant
+whatever its zone (it comes back in UTC), and a time in whole seconds is one in milliseconds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _SIMPLE: dict[str, Any] = {
     "date": pa.date32(),
 }
 _NAMES = {kind: name for name, kind in _SIMPLE.items()}
-_UNIT = "(?P<unit>s|ms|us|ns)"
+_UNIT = "(?P<unit>ms|us|ns)"
 _PARSED: tuple[tuple[str, Callable[[dict[str, str]], Any]], ...] = (
     (rf"timestamp\[{_UNIT}(?P<zone>, UTC)?\]", lambda p: pa.timestamp(p["unit"], tz="UTC" if p["zone"] else None)),
-    (rf"time\[{_UNIT}\]", lambda p: (pa.time32 if p["unit"] in {"s", "ms"} else pa.time64)(p["unit"])),
+    (rf"time\[{_UNIT}\]", lambda p: (pa.time32 if p["unit"] == "ms" else pa.time64)(p["unit"])),
     (rf"duration\[{_UNIT}\]", lambda p: pa.duration(p["unit"])),
     (
         r"decimal\((?P<digits>\d{1,2}), (?P<scale>-?\d{1,2})\)",
@@ -38,6 +38,30 @@ _PARSED: tuple[tuple[str, Callable[[dict[str, str]], Any]], ...] = (
     (r"list<(?P<inner>.+)>", lambda p: pa.list_(type_of(p["inner"]))),
     (r"list<(?P<inner>.+)>\[(?P<width>[1-9]\d{0,5})\]", lambda p: pa.list_(type_of(p["inner"]), int(p["width"]))),
 )  # fmt: skip
+
+
+def _finer(unit: str) -> str:
+    """Parquet knows no seconds: whoever writes them reads milliseconds."""
+    return "ms" if unit == "s" else unit
+
+
+_LOGICAL: tuple[tuple[Callable[[Any], bool], Callable[[Any], Any]], ...] = (
+    (pa.types.is_large_string, lambda kind: pa.string()),
+    (pa.types.is_string_view, lambda kind: pa.string()),
+    (pa.types.is_large_binary, lambda kind: pa.binary()),
+    (pa.types.is_binary_view, lambda kind: pa.binary()),
+    (pa.types.is_timestamp, lambda kind: pa.timestamp(_finer(kind.unit), tz=kind.tz and "UTC")),
+    (pa.types.is_time32, lambda kind: pa.time32("ms")),
+    (pa.types.is_duration, lambda kind: pa.duration(_finer(kind.unit))),
+    (pa.types.is_date64, lambda kind: pa.date32()),
+    (pa.types.is_fixed_size_list, lambda kind: pa.list_(logical(kind.value_type), kind.list_size)),
+    (pa.types.is_list, lambda kind: _list_of(kind)),
+    (pa.types.is_large_list, lambda kind: _list_of(kind)),
+    (pa.types.is_list_view, lambda kind: _list_of(kind)),
+    (pa.types.is_large_list_view, lambda kind: _list_of(kind)),
+    (pa.types.is_decimal, lambda kind: pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 else kind),
+)
+"""Of each type that only encodes another one: how to tell it, and what it is."""
 _MAX_COLUMNS = 10_000
 _IDS = "an integer, string, binary, binary[N] or date"
 
@@ -59,36 +83,21 @@ def type_of(name: str) -> Any:
     raise UsageError(
         f"got the column type {name!r}",
         hint=f"valid: {', '.join(_SIMPLE)}, timestamp[us], timestamp[us, UTC], time[us], duration[us], "
-        "decimal(10, 2), binary[16], list<float64>, list<float64>[3] (units s, ms, us, ns)",
+        "decimal(10, 2), binary[16], list<float64>, list<float64>[3] (units ms, us, ns)",
     )
 
 
 def logical(kind: Any) -> Any:
-    """Arrow's type without what is mere encoding.
-
-    Raises:
-        UsageError: Columns cannot have it.
-    """
-    is_a = pa.types
+    """Arrow's type without what is mere encoding; a type that columns cannot have stays as it is."""
     if isinstance(kind, pa.BaseExtensionType):
         return logical(kind.storage_type)
-    if is_a.is_dictionary(kind) or is_a.is_run_end_encoded(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return logical(kind.value_type)
-    if is_a.is_large_string(kind) or is_a.is_string_view(kind):
-        return pa.string()
-    if is_a.is_large_binary(kind) or is_a.is_binary_view(kind):
-        return pa.binary()
-    if is_a.is_timestamp(kind) and kind.tz is not None:
-        return pa.timestamp(kind.unit, tz="UTC")
-    if is_a.is_date64(kind):
-        return pa.date32()
-    if is_a.is_fixed_size_list(kind):
-        return pa.list_(logical(kind.value_type), kind.list_size)
-    if is_a.is_list(kind) or is_a.is_large_list(kind) or is_a.is_list_view(kind) or is_a.is_large_list_view(kind):
-        return pa.list_(logical(kind.value_type))
-    if is_a.is_decimal(kind) and kind.precision <= 38:
-        return pa.decimal128(kind.precision, kind.scale)
-    return kind
+    return next((build(kind) for is_one, build in _LOGICAL if is_one(kind)), kind)
+
+
+def _list_of(kind: Any) -> Any:
+    return pa.list_(logical(kind.value_type))
 
 
 def name_of(kind: Any) -> str:

@@ -8,7 +8,7 @@ import re
 from replay.errors import UsageError
 
 DAY = 86_400 * 10**9
-UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+UNITS = {"ms": 10**6, "us": 10**3, "ns": 1}
 """Nanoseconds in each unit of a timestamp."""
 
 _SECOND = 10**9

@@ -11,7 +11,7 @@ from replay.errors import UsageError
 from replay.features.columns import columns_of, is_id, is_time, logical, name_of, plain, require_keys, type_of, unit_of
 
 NAMES = [
-    "bool", "int8", "uint64", "float16", "float64", "string", "binary", "date", "timestamp[s]", "timestamp[ns, UTC]",
+    "bool", "int8", "uint64", "float16", "float64", "string", "binary", "date", "timestamp[ms]", "timestamp[ns, UTC]",
     "time[ms]", "time[ns]", "duration[us]", "decimal(10, 2)", "decimal(38, -3)", "binary[16]", "list<float32>",
     "list<float64>[3]", "list<list<string>>", "list<list<int8>[2]>", "list<list<int8>>[2]",
 ]  # fmt: skip
@@ -31,6 +31,10 @@ def test_a_name_means_one_type_for_good(name: str) -> None:
         (pa.large_binary(), "binary"),
         (pa.timestamp("us", tz="Europe/Berlin"), "timestamp[us, UTC]"),
         (pa.timestamp("us", tz="+05:30"), "timestamp[us, UTC]"),
+        (pa.timestamp("s"), "timestamp[ms]"),
+        (pa.timestamp("s", tz="UTC"), "timestamp[ms, UTC]"),
+        (pa.time32("s"), "time[ms]"),
+        (pa.duration("s"), "duration[ms]"),
         (pa.date64(), "date"),
         (pa.large_list(pa.dictionary(pa.int32(), pa.large_string())), "list<string>"),
         (pa.list_(pa.field("element", pa.int64(), nullable=False)), "list<int64>"),
@@ -52,6 +56,7 @@ UUIDS = pa.array([b"x" * 16], pa.binary(16))
         (pa.array(["a", None, "a"]).dictionary_encode(), pa.array(["a", None, "a"])),
         (pa.array([1, None], pa.timestamp("us", tz="Asia/Tokyo")), pa.array([1, None], pa.timestamp("us", tz="UTC"))),
         (pa.array([["a"]], pa.large_list(pa.large_string())), pa.array([["a"]], pa.list_(pa.string()))),
+        (pa.array([7, None], pa.timestamp("s")), pa.array([7000, None], pa.timestamp("ms"))),
         (pa.array([86_400_000], pa.date64()), pa.array([1], pa.date32())),
         (pa.ExtensionArray.from_storage(pa.uuid(), UUIDS), UUIDS),
     ],
@@ -79,7 +84,19 @@ def test_columns_that_no_group_can_have_are_named(schema: Any, message: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["", "int", "int128", "list<>", "list<struct>", "timestamp[us, CET]", "decimal(50, 2)", "decimal", "Date"]
+    "name",
+    [
+        "",
+        "int",
+        "int128",
+        "list<>",
+        "list<struct>",
+        "timestamp[us, CET]",
+        "timestamp[s]",
+        "decimal(50, 2)",
+        "decimal",
+        "Date",
+    ],
 )
 def test_an_unknown_type_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="got the column type"):
@@ -115,11 +132,11 @@ def test_keys_that_fit_pass() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_and_times_are_some_of_the_types(name: str) -> None:
     assert is_id(name) == (name in {"int8", "uint64", "string", "binary", "binary[16]", "date"})
-    assert is_time(name) == (name in {"date", "timestamp[s]", "timestamp[ns, UTC]"})
+    assert is_time(name) == (name in {"date", "timestamp[ms]", "timestamp[ns, UTC]"})
 
 
 def test_the_unit_of_an_event_time() -> None:
-    assert [unit_of(f"timestamp[{unit}{zone}]") for unit in ("s", "ms", "us", "ns") for zone in ("", ", UTC")] == [
-        10**9, 10**9, 10**6, 10**6, 10**3, 10**3, 1, 1,
+    assert [unit_of(f"timestamp[{unit}{zone}]") for unit in ("ms", "us", "ns") for zone in ("", ", UTC")] == [
+        10**6, 10**6, 10**3, 10**3, 1, 1,
     ]  # fmt: skip
     assert unit_of("date") == 86_400 * 10**9

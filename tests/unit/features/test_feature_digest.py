@@ -21,7 +21,7 @@ from replay.identity import canonical_json, sha256_hex
 
 FORMS = {
     "int8": "b", "uint16": "H", "int32": "i", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d",
-    "date": "i", "timestamp[ns, UTC]": "q", "timestamp[s]": "q", "time[ms]": "i", "duration[us]": "q",
+    "date": "i", "timestamp[ns, UTC]": "q", "timestamp[ms]": "q", "time[ms]": "i", "duration[us]": "q",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.features import parquet
+from replay.features.columns import columns_of, type_of
 from replay.features.parquet import Writer
 
 COUNT = 3 * parquet.ROWS + 17
@@ -62,6 +63,22 @@ def test_no_rows_are_a_file_with_its_columns(tmp_path: Path, rows: Any) -> None:
     written(tmp_path / "none.parquet", rows.slice(0, 0), (1,))
     table = pq.read_table(tmp_path / "none.parquet")
     assert (table.num_rows, table.schema.names) == (0, ["id", "name", "x"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bool", "int8", "uint64", "float16", "float64", "string", "binary", "date", "timestamp[ms]",
+        "timestamp[us, UTC]", "timestamp[ns]", "time[ms]", "time[ns]", "duration[ms]", "decimal(10, 2)",
+        "binary[16]", "list<float32>", "list<float64>[3]", "list<list<string>>",
+    ],
+)  # fmt: skip
+def test_every_type_comes_back(tmp_path: Path, name: str) -> None:
+    batch = pa.record_batch({"x": pa.nulls(3, type_of(name))})
+    written(tmp_path / "a.parquet", batch, (1,))
+    assert columns_of(pq.read_schema(tmp_path / "a.parquet")) == (("x", name),)
+    with parquet.reading(tmp_path / "a.parquet") as file:
+        assert next(parquet.rows_of(file, ["x"])).equals(batch)
 
 
 def test_another_value_is_another_file(tmp_path: Path, rows: Any) -> None:
