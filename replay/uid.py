@@ -106,9 +106,12 @@ def text_of(raw: bytes) -> str:
     Raises:
         ValueError: ``raw`` is none.
     """
-    key, _, is_ulid = _BY_CODE[raw[0]] if raw and raw[0] in _BY_CODE else ("", "", False)
-    if not key or len(raw) != 1 + _SIZES[raw[0]]:
-        raise ValueError(f"{raw.hex()} is no uid")
+    try:
+        key, _, is_ulid = _BY_CODE[raw[0]]
+    except (KeyError, IndexError, TypeError):  # SQLite keeps values of any type
+        raise ValueError(f"{raw!r} is no uid") from None
+    if len(raw) != 1 + _SIZES[raw[0]]:
+        raise ValueError(f"{raw!r} is no uid")
     return f"{key}:{to_crockford(int.from_bytes(raw[1:])) if is_ulid else raw[1:].hex()}"
 
 

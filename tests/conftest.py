@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests_support import postgres, stores
 
 from replay.store.database import Store
 
 os.environ["DVC_NO_ANALYTICS"] = "1"
+settings.register_profile("replay", deadline=None)  # how long an example takes says more of the machine than of us
+settings.load_profile("replay")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
