@@ -36,9 +36,11 @@ class Query(_Value, frozen=True, kw_only=True):
     """
 
     start: tuple[str, ...]
-    """Uids, one or more."""
+    """Uids, one or more; on the command line also everything else that means one node."""
     direction: Direction = Direction.UP
+    """Where to walk: ``up`` to what it stands on, ``down`` to what stands on it, ``updown`` or ``connected``."""
     kinds: tuple[Kind, ...] = ()
+    """Told when the node is of one of these kinds."""
     types: tuple[str, ...] = ()
     """Types of nodes, such as ``experiment``; see `lineage.TYPES`."""
     roles: tuple[str, ...] = ()
@@ -48,10 +50,13 @@ class Query(_Value, frozen=True, kw_only=True):
     where_any: dict[str, str] = {}
     """Properties of which one must have this value."""
     created_after: str | None = None
+    """Told when the node was recorded at this time or later."""
     created_before: str | None = None
+    """Told when the node was recorded at this time or before."""
     modified_after: str | None = None
     """When something was last said of the node: its newest facet, else its record."""
     modified_before: str | None = None
+    """Told when the last thing that was said of the node was said at this time or before."""
     as_of: str | None = None
     """The graph as it was recorded up to this time."""
     max_depth: int | None = None
@@ -93,8 +98,8 @@ class Entry(_Value, frozen=True, kw_only=True):
     """The attached stores that hold it, when it was found beyond this one."""
 
 
-class Answer(_Value, frozen=True, kw_only=True):
-    """What was found, and exactly what was not."""
+class Answer(_Value, frozen=True, kw_only=True, omit_defaults=False):
+    """What was found, and exactly what was not: both are told even when there is nothing to tell."""
 
     schema_version: str = SCHEMA
     query: Query

@@ -79,5 +79,7 @@ def _decoded(text: str) -> _Cursor:
 
 
 def _digest(query: Query) -> str:
-    whole = msgspec.json.encode(msgspec.structs.replace(query, cursor=None, limit=None), order="sorted")
+    """Of all that decides which nodes are told, and in which order: a page may be shown in another way."""
+    asked = msgspec.structs.replace(query, cursor=None, limit=None, include_edges=True, paths=None)
+    whole = msgspec.json.encode(asked, order="sorted")
     return sha256_hex(whole)[:16]

@@ -163,7 +163,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def write_json(data: bytes) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout; on a terminal without what could command it."""
+    if sys.stdout.isatty():
+        from replay.report.clean import clean_json
+
+        data = clean_json(data.decode()).encode()
     sys.stdout.buffer.write(data + b"\n")
     sys.stdout.buffer.flush()
 

@@ -6,6 +6,10 @@ Only the plainest form is understood, and it does just what ``cli/lineage.py`` d
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from replay.query import Answer
 
 _DIRECTIONS = {"--up": "up", "--down": "down", "--updown": "updown", "--connected": "connected"}
 _FLAGS = {"--json", "--edges", *_DIRECTIONS}
@@ -13,8 +17,8 @@ _FLAGS = {"--json", "--edges", *_DIRECTIONS}
 
 def understands(words: list[str]) -> bool:
     """Whether a command line is ``lineage ID --json`` and at most a direction and ``--edges`` beside it."""
-    plain = [word for word in words[1:] if not word.startswith("-")]
-    flags = [word for word in words[1:] if word.startswith("-")]
+    plain = [word for word in words[1:] if word.strip() and not word.startswith("-")]
+    flags = [word for word in words[1:] if word not in plain]
     directions = [flag for flag in flags if flag in _DIRECTIONS]
     return len(plain) == 1 and "--json" in flags and _FLAGS.issuperset(flags) and len(directions) <= 1
 
@@ -47,7 +51,16 @@ def _run(words: list[str]) -> int:
         start = focal(what, ground, directory=Path.cwd())
         query = Query(start=(start,), direction=Direction(direction), include_edges="--edges" in words)
         answer = ask(query, ground)
-    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    if told := other_bytes(what, answer):
+        from replay.report.clean import clean
+
+        sys.stderr.write(f"{clean(told)}\n")
+    data = msgspec.json.encode(answer)
+    if sys.stdout.isatty():
+        from replay.report.clean import clean_json
+
+        data = clean_json(data.decode()).encode()
+    sys.stdout.buffer.write(data + b"\n")
     sys.stdout.buffer.flush()
     return 0 if answer.complete else 1
 
@@ -64,3 +77,13 @@ def _msgspec_alone() -> None:
         import msgspec  # noqa: F401
     finally:
         del sys.modules["typing_extensions"]
+
+
+def other_bytes(what: str, answer: Answer) -> str:
+    """What is to be said when a file was named, and what is recorded at its path has other bytes."""
+    from pathlib import Path
+
+    starts = [answer.nodes[uid] for uid in answer.query.start]
+    if len(starts) == 1 and starts[0].kind == "locator" and Path(what).exists():
+        return f"! {what}: the bytes that lie there now are not recorded; this is about its path, whatever lay there"
+    return ""

@@ -8,7 +8,7 @@ from replay.cli.common import write_json
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["recipe", "result", "plan", "diff"]))
+@click.argument("name", type=click.Choice(["recipe", "result", "plan", "diff", "query", "lineage"]))
 def command(name: str) -> int:
     """Print the JSON Schema of NAME."""
     import json

@@ -28,6 +28,17 @@ def clean(text: str, *, lines: bool = False, ascii_only: bool = False) -> str:
     return shown.encode("ascii", "backslashreplace").decode("ascii") if ascii_only else shown
 
 
+def clean_json(text: str) -> str:
+    r"""JSON in which every hostile character is written as ``\uXXXX``; it decodes to the same value."""
+    return HOSTILE.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    pairs = (units[i : i + 2].hex() for i in range(0, len(units), 2))
+    return found[0] if found[0] == "\n" else "".join(f"\\u{unit}" for unit in pairs)
+
+
 def _escape(char: str) -> str:
     code = ord(char)
     if char in _SHORT:

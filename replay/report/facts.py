@@ -163,10 +163,11 @@ def _machine(machine: Machine) -> Group:
     )
     flags = [f for f in machine.cpu_flags if f.startswith(("avx", "sse4", "fma", "amx", "bmi"))]
     others = len(machine.cpu_flags) - len(flags)
+    visible = f"{plural(machine.cpus, 'CPU')} visible" if machine.cpus else "nobody watched the run"
     return Group(
         "Machine of the record",
         (
-            _one("CPU", machine.cpu_model, "plain", f"{plural(machine.cpus, 'CPU')} visible"),
+            _one("CPU", machine.cpu_model, "plain", visible),
             _one("CPU features", " ".join(flags), "mono", f"and {others} more" if others else ""),
             _one("memory", size(machine.memory_bytes) if machine.memory_bytes else None),
             _one("kernel", machine.kernel, "mono"),

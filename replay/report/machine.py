@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from replay.errors import UsageError
 from replay.outcome import RESULT_SCHEMA, ReplayResult
+from replay.query import SCHEMA as ANSWER_SCHEMA
+from replay.query import Answer, Query
 from replay.recipe import SCHEMA as RECIPE_SCHEMA
 from replay.recipe import Recipe
 from replay.recipe_file import RecipeFile
-from replay.report.clean import HOSTILE
+from replay.report.clean import clean_json
+from replay.report.described import describe
 from replay.report.plan import PLAN_SCHEMA, Plan
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,6 +22,8 @@ _PUBLISHED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     "recipe": (RecipeFile, RECIPE_SCHEMA, "A frozen recipe of a model version"),
     "result": (ReplayResult, RESULT_SCHEMA, "The result of one replay"),
     "plan": (Plan, PLAN_SCHEMA, "What a replay would do"),
+    "query": (Query, "replay.query/1", "A question to the lineage, as `replay lineage --query` reads it"),
+    "lineage": (Answer, ANSWER_SCHEMA, "The answer to a question to the lineage"),
 }
 
 
@@ -39,13 +43,7 @@ def pretty(value: msgspec.Struct) -> bytes:
     except UnicodeEncodeError:
         data = msgspec.json.encode(_readable(msgspec.to_builtins(value)))
     text = msgspec.json.format(data, indent=2).decode() + "\n"
-    return HOSTILE.sub(_json_escape, text).encode()
-
-
-def _json_escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be")
-    pairs = (units[i : i + 2].hex() for i in range(0, len(units), 2))
-    return found[0] if found[0] == "\n" else "".join(f"\\u{unit}" for unit in pairs)
+    return clean_json(text).encode()
 
 
 def _readable(value: Any) -> Any:
@@ -57,7 +55,7 @@ def _readable(value: Any) -> Any:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of ``recipe``, ``result`` or ``plan``.
+    """The JSON Schema (draft 2020-12) of ``recipe``, ``result``, ``plan``, ``query`` or ``lineage``.
 
     Raises:
         UsageError: No schema has that name.
@@ -71,5 +69,8 @@ def schema_of(kind: type[msgspec.Struct], version: str, title: str) -> dict[str,
     """The JSON Schema of one of the package's values; ``version`` is its ``schema_version``, e.g. ``replay.plan/1``."""
     body = msgspec.json.schema(kind)
     versioned = Recipe if kind is RecipeFile else kind
-    body["$defs"][versioned.__name__]["properties"]["schema_version"] = {"const": version, "default": version}
+    properties = body["$defs"][versioned.__name__]["properties"]
+    if "schema_version" in properties:
+        properties["schema_version"] = {"const": version, "default": version}
+    describe(body, kind)
     return {"$schema": DRAFT, "$id": f"urn:{version.replace('/', ':').replace('.', ':')}", "title": title, **body}

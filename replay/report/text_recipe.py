@@ -146,6 +146,8 @@ def render_recipe(recipe: Recipe, console: Console) -> None:
 
 def machine_facts(machine: Machine) -> list[tuple[str, str]]:
     """The machine of the record in two lines."""
+    if machine.cpus == 0:
+        return [("machine", "unknown: nobody watched the run")]
     cpus = f"{machine.cpu_model or 'unknown CPU'}, {plural(machine.cpus, 'CPU')}, {size(machine.memory_bytes)}"
     pools = (" ".join(filter(None, (b.library, b.version, b.architecture, f"x {b.threads}"))) for b in machine.blas)
     return [("machine", cpus), ("BLAS", ", ".join(pools) or "unknown")]

@@ -4,6 +4,6 @@ from replay.report.lineage.dot import to_dot
 from replay.report.lineage.mermaid import to_mermaid
 from replay.report.lineage.svg import to_svg
 from replay.report.lineage.table import render_table
-from replay.report.lineage.tree import render_tree
+from replay.report.lineage.tree import render_notes, render_tree
 
-__all__ = ["render_table", "render_tree", "to_dot", "to_mermaid", "to_svg"]
+__all__ = ["render_notes", "render_table", "render_tree", "to_dot", "to_mermaid", "to_svg"]

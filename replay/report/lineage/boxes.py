@@ -44,7 +44,9 @@ class Box(msgspec.Struct, frozen=True):
         """How much room it needs."""
         upper = BAND + 26 + _LINE * len(self.lines)
         ports = {key: upper + 7.0 + _PORT * number for number, (key, _) in enumerate(self.ports)}
-        return Size(upper + (_PORT * len(ports) + 4 if ports else 0), BAND + 17.0, ports)
+        height = upper + (_PORT * len(ports) + 4 if ports else 0)
+        # as high as the middle of what arrives, so that a chain of boxes is a straight line
+        return Size(height, sum(ports.values()) / len(ports) if ports else height / 2, ports)
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -90,15 +92,15 @@ def bundles(answer: Answer, shown: Mapping[str, object]) -> list[Bundle]:
     return [Bundle(wire, tuple(edges), _told(edges, names, plain)) for wire, edges in groups.items()]
 
 
-def box(uid: str, answer: Answer, ports: Iterable[str], arriving: Mapping[str, int], locator: str = "") -> Box:
+def box(uid: str, answer: Answer, ports: Mapping[str, int], *, locator: str = "", left: int = 0) -> Box:
     """The box of a node.
 
     Args:
         uid: Which.
         answer: Where it is told of.
-        ports: Its ports from top to bottom.
-        arriving: How many wires arrive at each.
+        ports: Its ports from top to bottom, with how many wires arrive at each.
         locator: The uid of a locator that has no box of its own.
+        left: How many nodes that hang on this one are not drawn.
     """
     entry = answer.nodes[uid]
     marks = [
@@ -110,7 +112,8 @@ def box(uid: str, answer: Answer, ports: Iterable[str], arriving: Mapping[str, i
         )
         if true
     ]
-    labels = {port: port if arriving[port] == 1 else f"{port} × {arriving[port]:,}" for port in ports}
+    labels = {port: port if wires == 1 else f"{port} × {wires:,}" for port, wires in ports.items()}
+    more = [(f"… and {left:,} more, not drawn", "doubt")] if left else []
     return Box(
         uid=uid,
         look=LOOKS[entry.kind],
@@ -118,7 +121,9 @@ def box(uid: str, answer: Answer, ports: Iterable[str], arriving: Mapping[str, i
         sort=fit(sort(entry), 22),
         date=utc(entry.created)[:10],
         title=fit(title(entry), _TITLE),
-        lines=tuple((fit(text, _BOLD if style == "said" else _SMALL), style) for text, style in _lines(entry, answer)),
+        lines=tuple(
+            (fit(text, _BOLD if style == "said" else _SMALL), style) for text, style in [*_lines(entry, answer), *more]
+        ),
         ports=tuple((port, fit(label, _SMALL)) for port, label in labels.items()),
         tooltip=_tooltip(entry, locator),
     )

@@ -8,9 +8,16 @@ from typing import Literal
 import msgspec
 
 from replay.lineage import Edge, EdgeType
-from replay.query import Answer
+from replay.query import Answer, Direction
 
 Way = Literal["up", "down", "both"]
+WAYS: dict[Direction, tuple[Way, ...]] = {
+    Direction.UP: ("up",),
+    Direction.DOWN: ("down",),
+    Direction.UPDOWN: ("up", "down"),
+    Direction.CONNECTED: ("both",),
+}
+"""The trees that show an answer."""
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -28,13 +35,19 @@ class Tree(msgspec.Struct, frozen=True):
     others: dict[str, list[Branch]]
     """Of each node what else it is joined to: nodes that have their place elsewhere."""
     place: dict[str, int]
-    """When each node is met, reading from top to bottom."""
+    """When each node is met, reading from top to bottom; what is too deep is continued after everything else."""
     nearest: tuple[str, ...]
     """The same nodes, nearest first."""
 
 
-def grow(answer: Answer, way: Way) -> Tree:
-    """The tree of an answer in one direction; a node stands below the first of its nearest parents."""
+def grow(answer: Answer, way: Way, deepest: int) -> Tree:
+    """The tree of an answer in one direction; a node stands below the first of its nearest parents.
+
+    Args:
+        answer: The answer, told with edges.
+        way: Which edges lead on: to older nodes, to younger ones, or both.
+        deepest: How many levels below a node are read before what is deeper; see `Tree.place`.
+    """
     near = _adjacent(answer.edges, way)
     roots = tuple(dict.fromkeys(uid for uid in answer.query.start if uid in answer.nodes))
     parents: dict[str, str | None] = dict.fromkeys(roots)
@@ -49,7 +62,7 @@ def grow(answer: Answer, way: Way) -> Tree:
         parent = parents[uid]
         if parent is not None:
             children.setdefault(parent, []).append(Branch(uid, tuple(near[parent][uid])))
-    place = _read(roots, children)
+    place = _read(roots, children, deepest)
     return Tree(roots, children, _others(near, parents, place, way), place, tuple(order))
 
 
@@ -59,17 +72,23 @@ def apart(answer: Answer, trees: Iterable[Tree]) -> list[str]:
     return sorted((uid for uid in answer.nodes if uid not in reached), key=lambda uid: answer.nodes[uid].depth)
 
 
-def picked(tree: Tree, *, most: int | None, each: int | None) -> Collection[str]:
-    """The nodes that are shown: nearest first, at most ``most``, and at most ``each`` below one node."""
-    if most is None and each is None:
-        return tree.place
+def picked(tree: Tree, *, most: int | None, each: int | None, without: Collection[str] = ()) -> dict[str, None]:
+    """The nodes that are shown: nearest first, at most ``most``, and at most ``each`` below one node.
+
+    Args:
+        tree: Where they stand.
+        most: Nodes in all; ``None`` for no bound.
+        each: Nodes below one node; ``None`` for no bound.
+        without: Nodes that are not shown, nor is what stands below them.
+    """
     shown = dict.fromkeys(tree.roots)
     for uid in tree.nearest:
         if uid in shown:
-            for branch in tree.children.get(uid, ())[:each]:
+            below = [branch.node for branch in tree.children.get(uid, ()) if branch.node not in without]
+            for child in below[:each]:
                 if most is not None and len(shown) >= most:
                     return shown
-                shown[branch.node] = None
+                shown[child] = None
     return shown
 
 
@@ -85,13 +104,19 @@ def _adjacent(edges: Iterable[Edge], way: Way) -> dict[str, dict[str, list[Edge]
     return found
 
 
-def _read(roots: Iterable[str], children: Mapping[str, list[Branch]]) -> dict[str, int]:
+def _read(roots: Iterable[str], children: Mapping[str, list[Branch]], deepest: int) -> dict[str, int]:
     place: dict[str, int] = {}
-    waiting = list(roots)[::-1]
-    while waiting:
-        uid = waiting.pop()
-        place[uid] = len(place)
-        waiting += [branch.node for branch in reversed(children.get(uid, ()))]
+    tops = list(roots)
+    for top in tops:  # grows while it is read
+        waiting = [(top, 0)]
+        while waiting:
+            uid, level = waiting.pop()
+            place.setdefault(uid, len(place))
+            below = children.get(uid, [])
+            if level >= deepest and below:
+                tops.append(uid)
+            else:
+                waiting += [(branch.node, level + 1) for branch in reversed(below)]
     return place
 
 

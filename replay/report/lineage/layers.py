@@ -25,6 +25,11 @@ class Wire(msgspec.Struct, frozen=True):
     target: str
     port: str
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Both boxes."""
+        return self.source, self.target
+
 
 class Link(msgspec.Struct, frozen=True):
     """A piece of wires between neighbouring columns; ``port`` is empty where it ends in a trunk."""

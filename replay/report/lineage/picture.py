@@ -12,6 +12,7 @@ from replay.query import Answer
 from replay.report.clean import clean
 from replay.report.drawing import Point, bend, over
 from replay.report.lineage.boxes import WIDTH, Box, Bundle, box, bundles, folded
+from replay.report.lineage.grow import WAYS, Tree, apart, grow, picked
 from replay.report.lineage.labels import distinct, question
 from replay.report.lineage.layers import Layers, Wire, arrange
 from replay.report.lineage.looks import Look, legend
@@ -19,7 +20,7 @@ from replay.report.lineage.notes import notes
 from replay.report.lineage.positions import Gaps, heights
 from replay.report.words import plural
 
-MAX_BOXES, MAX_WIRES = 200, 1500
+MAX_BOXES, MAX_CHILDREN, MAX_WIRES = 200, 24, 1500
 GUTTER, MARGIN = 72, 24
 LANE = 14
 """Between lines that run backwards above all boxes."""
@@ -80,33 +81,57 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 def picture(answer: Answer) -> Picture:
-    """Lay an answer out, the nearest `MAX_BOXES` nodes of it."""
+    """Lay an answer out: the nearest `MAX_BOXES` nodes, at most `MAX_CHILDREN` of those that hang on one node alone."""
     inside = folded(answer)
-    order = sorted((u for u in answer.nodes if u not in inside), key=lambda uid: answer.nodes[uid].depth)
-    shown = dict.fromkeys(order[:MAX_BOXES])
+    trees = [grow(answer, way, len(answer.nodes)) for way in WAYS[answer.query.direction]]
+    shown, left = _shown(answer, trees, inside)
     wires = bundles(answer, shown)
-    kept = wires[:MAX_WIRES]
+    joined = {(uid, branch.node) for tree in trees for uid, branches in tree.children.items() for branch in branches}
+    kept = sorted(wires, key=lambda one: joined.isdisjoint([one.wire.ends, one.wire.ends[::-1]]))[:MAX_WIRES]
     layers = arrange(list(shown), [bundle.wire for bundle in kept])
     locators = {version: locator for locator, version in inside.items()}
     arriving = Counter((bundle.wire.target, bundle.wire.port) for bundle in kept)
     made = {}
     for uid in shown:
-        ports = layers.ports.get(uid, [])
-        made[uid] = box(uid, answer, ports, {port: arriving[uid, port] for port in ports}, locators.get(uid, ""))
+        ports = {port: arriving[uid, port] for port in layers.ports.get(uid, ())}
+        made[uid] = box(uid, answer, ports, locator=locators.get(uid, ""), left=left.get(uid, 0))
     tops = heights(layers, {uid: one.size for uid, one in made.items()}, _GAPS)
     across = max(_LEAST, len(layers.columns) * (WIDTH + GUTTER) - GUTTER + 2 * MARGIN)
-    limits = _limits(len(order), len(wires), len(kept), sum(1 for version in inside.values() if version in shown))
+    drawn_inside = sum(version in shown for version in inside.values())
+    limits = _limits((len(shown), len(answer.nodes) - len(inside)), (len(kept), len(wires)), drawn_inside)
     return _composed(answer, layers, made, tops, kept, across, limits)
 
 
-def _limits(nodes: int, wires: int, kept: int, inside: int) -> list[tuple[str, str]]:
-    """What the picture leaves out, and what it draws together: tone and words."""
+def _shown(answer: Answer, trees: Sequence[Tree], inside: Mapping[str, str]) -> tuple[dict[str, None], dict[str, int]]:
+    """The nodes that get a box, and of each how many that hang on it get none."""
+    shown: dict[str, None] = {}
+    for tree in trees:
+        room = MAX_BOXES // len(trees)
+        shown |= picked(tree, most=room, each=MAX_CHILDREN, without=inside)
+    for uid in apart(answer, trees):
+        if len(shown) < MAX_BOXES and uid not in inside:
+            shown[uid] = None
+    left: Counter[str] = Counter()
+    for tree in trees:
+        for uid, branches in tree.children.items():
+            left[uid] += sum(branch.node not in shown and branch.node not in inside for branch in branches)
+    return shown, left
+
+
+def _limits(nodes: tuple[int, int], wires: tuple[int, int], inside: int) -> list[tuple[str, str]]:
+    """What the picture leaves out, and what it draws together: tone and words.
+
+    Args:
+        nodes: How many are drawn, and how many there are.
+        wires: The same of the lines between them.
+        inside: How many locators are part of another box.
+    """
     said = []
-    narrow = "narrow the question with --depth, --kind or --stop-at, or see all with --table"
-    if nodes > MAX_BOXES:
-        said.append(("bad", f"✗ only the nearest {MAX_BOXES} of {nodes:,} nodes are drawn: {narrow}"))
-    if kept < wires:
-        said.append(("bad", f"✗ only {kept:,} of {wires:,} lines are drawn: {narrow}"))
+    narrow = "narrow the question with --depth, --kind or --stop-at, or see all with --table or --tree --full"
+    if nodes[0] < nodes[1]:
+        said.append(("bad", f"✗ picture cut: the nearest {nodes[0]:,} of {nodes[1]:,} nodes are drawn; {narrow}"))
+    if wires[0] < wires[1]:
+        said.append(("bad", f"✗ picture cut: {wires[0]:,} of {wires[1]:,} lines are drawn; {narrow}"))
     if inside:
         verb = "is" if inside == 1 else "are"
         said.append(("", f"{plural(inside, 'locator')} that only one version has {verb} drawn as part of its box"))
@@ -136,7 +161,7 @@ def _composed(
     drawn = tuple(Drawn(_path(bundle.wire, layers, made, corner, lanes), bundle) for bundle in wires)
     boxes = tuple(Placed(made[uid], *corner[uid]) for uid in made)
     deepest = max((placed.y + placed.box.size.height for placed in boxes), default=start)
-    keys, bottom = _keys(answer, made, across, deepest + 40)
+    keys, bottom = _keys(answer, made, across, deepest + 40, unsure=any(one.unsure for one in wires))
     return Picture(
         width=across,
         height=round(bottom + MARGIN),
@@ -183,12 +208,15 @@ def _path(
     return path + bend(here, end, GUTTER / 2)
 
 
-def _keys(answer: Answer, made: Mapping[str, Box], across: int, y: float) -> tuple[tuple[Key, ...], float]:
+def _keys(
+    answer: Answer, made: Mapping[str, Box], across: int, y: float, *, unsure: bool
+) -> tuple[tuple[Key, ...], float]:
     """The legend in rows, and where it ends."""
     signs: list[tuple[str, str, Look | None]] = [("start", "where the question started", None)]
     signs += [("kind", str(kind), look) for kind, look in legend(answer.nodes[uid].kind for uid in made)]
     signs.append(("line", "from what was used to what was made of it", None))
-    signs.append(("dashed", "inferred or asserted, not recorded", None))
+    if unsure or any("unsure" in one.marks for one in made.values()):
+        signs.append(("dashed", "inferred or asserted, not recorded", None))
     if any("way" in one.marks for one in made.values()):
         signs.append(("way", "only on the way to what was asked for", None))
     keys = []

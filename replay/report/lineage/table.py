@@ -53,6 +53,7 @@ def render_table(answer: Answer, console: Console) -> None:
     for start in range(0, len(cells), _AT_ONCE):
         _print([_line(row, widths) for row in cells[start : start + _AT_ONCE]], console)
     with Rows(console) as rows:
+        rows.space()
         write_notes(answer, rows)
 
 

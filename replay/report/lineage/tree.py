@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from replay.query import Answer, Direction
+from replay.query import Answer
 from replay.report.lineage.describe import Describe
-from replay.report.lineage.grow import Tree, Way, apart, grow, picked
+from replay.report.lineage.grow import WAYS, Tree, Way, apart, grow, picked
 from replay.report.lineage.labels import distinct, listed, question
 from replay.report.lineage.notes import notes
 from replay.report.lineage.rows import Part, Rows
@@ -23,12 +23,7 @@ MAX_NAMED = 12
 """Of other nodes that one node is joined to; of those that a remark speaks of; of ways."""
 ALL = "--full shows all"
 
-_SECTIONS: dict[Direction, tuple[tuple[Way, str], ...]] = {
-    Direction.UP: (("up", ""),),
-    Direction.DOWN: (("down", ""),),
-    Direction.UPDOWN: (("up", "made from"), ("down", "what stands on it")),
-    Direction.CONNECTED: (("both", ""),),
-}
+_HEADINGS: dict[Way, str] = {"up": "made from", "down": "what stands on it"}
 _Row = tuple[list[Part], str]
 """A row below a node, and the uid of the node that it is about, if it has rows below itself."""
 
@@ -47,23 +42,30 @@ def render_tree(answer: Answer, console: Console, *, full: bool = False) -> None
     trees = []
     with Rows(console) as rows:
         rows.add([(question(answer), "bold underline")])
-        for way, heading in _SECTIONS[answer.query.direction]:
-            tree = grow(answer, way)
+        ways = WAYS[answer.query.direction]
+        for way in ways:
+            tree = grow(answer, way, rows.deepest)
             trees.append(tree)
-            if heading:
+            if len(ways) > 1:
                 rows.space()
-                rows.add([(heading, "bold")])
+                rows.add([(_HEADINGS[way], "bold")])
             _Painter(answer, tree, rows, full=full).paint()
         most = None if full else MAX_NAMED
         _apart(answer, apart(answer, trees), rows, None if full else MAX_CHILDREN)
         _ways(answer, rows, most)
+        rows.space()
         write_notes(answer, rows, most)
+
+
+def render_notes(answer: Answer, console: Console) -> None:
+    """Print what an answer says of itself, and nothing else."""
+    with Rows(console) as rows:
+        write_notes(answer, rows)
 
 
 def write_notes(answer: Answer, rows: Rows, most: int | None = MAX_NAMED) -> None:
     """Write what an answer says of itself: complete or not, what is missing or odd, and how to go on."""
     names = distinct(answer.nodes)
-    rows.space()
     for note in notes(answer):
         mark = note.badge.plain if rows.ascii else note.badge.symbol
         rows.add([(f"{mark} {note.badge.word}", STYLES[note.badge.tone]), (note.line(names, most), "")], after="  ")

@@ -6,11 +6,13 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
+from unit.report.answers import SHAPES
 from unit.report.sample import HOSTILE, SCENARIOS, hostile, recipe, scenario
 from unit.report.test_text import plan
 
 from replay.errors import UsageError
 from replay.outcome import ReplayResult
+from replay.query import Answer, Query
 from replay.recipe_file import encode
 from replay.report.machine import schema, to_json
 
@@ -38,7 +40,7 @@ def test_schemas_refuse_another_version_and_unknown_fields() -> None:
             jsonschema.validate(wrong, schema("recipe"))
 
 
-@pytest.mark.parametrize("name", ["recipe", "result", "plan"])
+@pytest.mark.parametrize("name", ["recipe", "result", "plan", "query", "lineage"])
 def test_schemas_have_an_id_and_a_title(name: str) -> None:
     found = schema(name)
     jsonschema.Draft202012Validator.check_schema(found)
@@ -46,8 +48,43 @@ def test_schemas_have_an_id_and_a_title(name: str) -> None:
     assert found["title"]
 
 
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_answer_and_its_question_fit_their_schemas(name: str) -> None:
+    data = msgspec.json.encode(SHAPES[name])
+    assert msgspec.json.decode(data, type=Answer) == SHAPES[name]
+    jsonschema.validate(json.loads(data), schema("lineage"))
+    jsonschema.validate(json.loads(data)["query"], schema("query"))
+
+
+def test_an_answer_tells_what_is_missing_even_when_nothing_is() -> None:
+    whole = json.loads(msgspec.json.encode(SHAPES["alone"]))
+    told = {
+        key: whole[key] for key in ("schema_version", "complete", "truncated_by", "frontier", "unresolved", "hidden")
+    }
+    assert told == {
+        "schema_version": "replay.lineage/1",
+        "complete": True,
+        "truncated_by": [],
+        "frontier": [],
+        "unresolved": [],
+        "hidden": 0,
+    }
+
+
+def test_the_schema_of_a_question_documents_every_field() -> None:
+    fields = schema("query")["$defs"]["Query"]["properties"]
+    assert set(fields) == set(Query.__struct_fields__)
+    assert all(field["description"] for field in fields.values())
+    assert fields["max_depth"]["description"] == "Edges from the start; no bound by default."
+    for wrong in ({"start": ["x"], "kinds": ["datset"]}, {"start": ["x"], "surprise": 1}, {}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema("query"))
+
+
 def test_an_unknown_schema_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="got the schema name 'nope', expected one of plan, recipe, result"):
+    with pytest.raises(
+        UsageError, match="got the schema name 'nope', expected one of lineage, plan, query, recipe, result"
+    ):
         schema("nope")
 
 
