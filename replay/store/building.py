@@ -22,7 +22,7 @@ def beside(file: Path) -> Iterator[Path]:
         StoreBusyError: Another process is at it.
         StoreError: The disk is full, not writable, or failed.
     """
-    work = file.with_name(f".{file.name}.new")
+    work = _folder(file)
     with _mine(work, file):
         for left in sorted(work.iterdir()):
             fsops.remove_tree(left)
@@ -30,6 +30,21 @@ def beside(file: Path) -> Iterator[Path]:
             yield work
         finally:
             fsops.remove_tree(work)
+
+
+def sweep(file: Path) -> None:
+    """Remove what one left beside ``file`` that was killed.
+
+    Raises:
+        StoreBusyError: Another process is at it.
+    """
+    if _folder(file).exists():
+        with beside(file):
+            pass
+
+
+def _folder(file: Path) -> Path:
+    return file.with_name(f".{file.name}.new")
 
 
 @contextlib.contextmanager

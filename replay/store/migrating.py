@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 REVISIONS: tuple[str, ...] = ("0001",)
 """All revisions, oldest first; a test holds them against alembic's own list."""
+SCRIPTS = Path(__file__).parent / "migrations"
+"""Where alembic finds them."""
 
 
 def require_known(database: Database) -> None:
@@ -96,7 +98,7 @@ def _configured(connection: Connection) -> Iterator[Config]:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     yield config

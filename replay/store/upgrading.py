@@ -10,7 +10,7 @@ import msgspec
 
 from replay.errors import UsageError
 from replay.progress import Progress
-from replay.store import backends, fsops, migrating, sqlite, standing
+from replay.store import backends, building, fsops, migrating, sqlite, standing
 from replay.store.database import Store
 from replay.store.interface import REVISION
 from replay.store.standing import State
@@ -60,7 +60,7 @@ def upgrade(root: Path, url: str | None, *, dry_run: bool, progress: Progress) -
     if found.state is State.VERSION_1:
         return _from_version_1(root, found.place, dry_run=dry_run, progress=progress)
     if found.state is State.CURRENT:
-        return Upgraded(place=found.place, found=found.made_by, notes=_told_late(root) if not dry_run else ())
+        return Upgraded(place=found.place, found=found.made_by, notes=() if dry_run or url else _finish(root))
     if dry_run:
         return Upgraded(place=found.place, found=found.made_by, needed=True)
     if url:
@@ -109,13 +109,14 @@ def _tell(root: Path, sha256: str) -> None:
         store.note(migrate.MIGRATED, **fields)
 
 
-def _told_late(root: Path) -> tuple[str, ...]:
-    """Write the journal's line about a migration that was killed right after it was done."""
+def _finish(root: Path) -> tuple[str, ...]:
+    """Do what was left undone by a migration that was killed right after the file was in its place."""
     from replay.store.journal import Journal
     from replay.store.v1 import migrate
 
+    building.sweep(root / backends.FILE)
     kept = root / migrate.KEPT
-    if backends.url_of(root) is not None or not kept.exists():
+    if not kept.exists():
         return ()
     sha256 = migrate.sha256_of(kept)
     if migrate.is_told(Journal(root / "journal.jsonl"), sha256):

@@ -27,7 +27,7 @@ KEPT = "lineage.v1.db"
 """The old file's name from then on."""
 MIGRATED = "migrated"
 """The action of the journal's line about it."""
-_WAIT_MS = 5_000
+WAIT_MS = 5_000
 _NAMED = 20
 
 
@@ -120,7 +120,7 @@ def _alone(file: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
         connection = stack.enter_context(contextlib.closing(sqlite.connect(file, write=True)))
         with translated(file):
             try:
-                connection.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
+                connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
                 if connection.execute("PRAGMA journal_mode = DELETE").fetchone() != ("delete",):
                     raise _busy(file)
                 connection.execute("BEGIN EXCLUSIVE")
