@@ -104,22 +104,22 @@ class Journal:
         lines = self._lines()
         torn = bool(lines) and not self._ends_with_newline()
         findings: list[Finding] = []
-        unread: dict[str, Finding] = {}
+        unread: list[tuple[str, Finding]] = []
         prev, seq = _FIRST, 0
         for number, line in enumerate(lines, start=1):
             record, problem = _parse(line)
             digest = sha256_hex(line)
             if record is None:
-                unread[digest] = _finding(number, _TORN if torn and number == len(lines) else problem)
+                unread.append((digest, _finding(number, _TORN if torn and number == len(lines) else problem)))
             else:
                 explained = record.fields.get("torn", []) if record.action == RECOVERED else []
-                findings += [bad for key, bad in unread.items() if key not in explained]
+                findings += [bad for key, bad in unread if key not in explained]
                 findings += [_finding(number, p) for p in _broken(record, prev, seq)]
-                unread, seq = {}, record.seq
+                unread, seq = [], record.seq
             prev = digest
         if torn and not unread:
             findings.append(_finding(len(lines), "its newline is missing; the next append adds it"))
-        return [*findings, *unread.values()]
+        return findings + [bad for _, bad in unread]
 
     def _recover(self) -> None:
         """End a torn last line; unless all of its record is there, say in the next record what was torn.

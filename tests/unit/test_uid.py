@@ -174,7 +174,8 @@ def test_nothing_else_is_found(one: dict[str, str], other: dict[str, str], data:
 
 NO_PREFIXES = [
     "", "abc", "ab1", "xyz!", "8XYZ", "ab cd", "ab_1", "a" * 65, "7" * 65, "run:abcg-", "nonsense:abcd", "sha256:",
-    ":ab", "sha256:0ABCZ", "run:8ABC", "commit:" + "a" * 65, "ab\n12", "abcd\n", "image:sha256:abcd", "U" * 6, "\uff41bcd",
+    ":ab", "sha256:0ABCZ", "run:8ABC", "commit:" + "a" * 65,
+    "ab\n12", "abcd\n", "image:sha256:abcd", "U" * 6, "\uff41bcd",
 ]  # fmt: skip
 
 

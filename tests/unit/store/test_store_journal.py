@@ -76,6 +76,29 @@ def test_a_bad_record_is_named_and_the_others_are_still_checked(journal: Journal
     ]
 
 
+def test_equal_bad_lines_are_all_named(journal: Journal) -> None:
+    with journal.path.open("ab") as file:
+        file.write(b"no json\n" * 2)
+    assert places(journal) == ["journal line 4", "journal line 5"]
+    journal.append("recorded", object="after")
+    assert places(journal)[:2] == ["journal line 4", "journal line 5"]
+
+
+def test_the_ends_of_the_journal_are_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    assert journal.ends() is None
+    journal.path.touch()
+    assert journal.ends() is None
+    first = journal.append("recorded")
+    assert journal.ends() == (first, first)
+    second = journal.append("recorded")
+    with journal.path.open("ab") as file:
+        file.write(b"torn")
+    assert journal.ends() == (first, second)
+    journal.path.write_bytes(b"no json\n" + journal.path.read_bytes())
+    assert journal.ends() == (first, second)
+
+
 def test_another_spelling_is_noticed(journal: Journal) -> None:
     journal.path.write_bytes(journal.path.read_bytes()[:-2] + b" }\n")
     assert places(journal) == ["journal line 3"]
