@@ -11,17 +11,21 @@ from pathlib import Path
 import msgspec
 
 from replay import recording
-from replay.identity import ModelId, ulid
+from replay.identity import ulid
 from replay.order import selected
 from replay.outcome import Match, Mode, ReplayResult
+from replay.permitted import lineage_of, readable_lineage, require_replay
 from replay.recipe import Recipe, Step
+from replay.recomputing import with_recomputed
 from replay.record.graph import to_lineage
+from replay.recorded_after import Asserting
 from replay.recorded_steps import Recording, recorded_of
 from replay.recording import RecordRequest
 from replay.replaying import Replaying, judgements_of
 from replay.results import EVIDENCE_LOST, Begun, keep_result, not_replayable, result_of
 from replay.rounds import Repeat, Round, Wishes
 from replay.session import Session
+from replay.tombstones import tombstones
 from replay.workspace import Workspace, sweep_workspaces
 
 __all__ = ["RecordRequest", "Recorded", "Wishes", "certify", "recipe_of", "record", "replay"]
@@ -38,13 +42,15 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 def record(request: RecordRequest, session: Session) -> Recorded:
     """Run a workflow in its environment and record everything that a replay needs.
 
+    Of a run that was made already (`RecordRequest.after`) what lies in the work tree is recorded, as asserted.
+
     Raises:
         DirtyTreeError: Uncommitted changes; nothing was run.
         WorkflowFailedError: A step failed; nothing was recorded.
-        PolicyError: A secret would have been recorded.
+        PolicyError: A secret would have been recorded, or a policy forbids to use an input.
     """
     from replay.fetch.git import WorkTree
-    from replay.freeze import write_recipe
+    from replay.freeze import freeze, write_recipe
     from replay.rebuild import find_local, keep_image, prepare_for_record
 
     tree = WorkTree(Path.cwd())
@@ -66,7 +72,7 @@ def record(request: RecordRequest, session: Session) -> Recorded:
             )
             ground = recording.ground_of(plan, project, code, request, executor.engine_cpus, session)
             reference = find_local(session.docker, environment.image) or environment.image.config
-            steps = Recording(ground, workspace, executor, session)
+            steps = (Asserting if request.after else Recording)(ground, workspace, executor, session)
             ran, machine = steps.run(reference)
             steps.publish(ran)
         archived = session.settings.store.archive_images and not request.metadata_only
@@ -74,7 +80,7 @@ def record(request: RecordRequest, session: Session) -> Recorded:
             keep_image(session.docker, reference, environment.image, session.store.blobs)
     written = recorded_of(ground, ran, environment, machine, session, archived=archived)
     version = session.store.register(plan.model_name, lambda number: to_lineage(written, number))
-    recipe = recipe_of(f"{plan.model_name}:{version}", session)
+    recipe = freeze(lineage_of(f"{plan.model_name}:{version}", session))
     path = write_recipe(session.root, recipe)
     session.store.note("record", model=recipe.model_id, recipe=recipe.recipe_id, execution=written.execution)
     return Recorded(recipe=recipe, recipe_path=path, undeclared=tuple(u for one in ran for u in one.facts.undeclared))
@@ -86,11 +92,11 @@ def recipe_of(model_id: str, session: Session) -> Recipe:
     Raises:
         ModelNotFoundError: There is no such model version.
         FreezeError: Its lineage lacks a part.
+        PolicyError: A policy forbids to read a part of it.
     """
     from replay.freeze import freeze
-    from replay.resolve import resolve
 
-    return freeze(resolve(ModelId.parse(model_id), session.store))
+    return freeze(readable_lineage(model_id, session))
 
 
 def replay(recipe: Recipe, session: Session, wishes: Wishes | None = None) -> ReplayResult:
@@ -101,20 +107,23 @@ def replay(recipe: Recipe, session: Session, wishes: Wishes | None = None) -> Re
     Raises:
         EngineUnavailableError: No Docker Engine answers.
         SourceUnreachableError: A source did not answer; a retry may help.
-        PolicyError: A tolerance looser than the sealed one is asked for.
+        PolicyError: A tolerance looser than the sealed one is asked for, or a policy forbids to replay the model.
     """
     wishes = wishes or Wishes()
-    steps, judgements = selected(recipe, wishes.from_step), judgements_of(recipe, session)
+    require_replay(recipe, session)
+    asked, judgements = selected(recipe, wishes.from_step), judgements_of(recipe, session)
+    told = tombstones(recipe, session.store)
     begun = Begun.now(f"rp_{ulid()}")
     executor = session.executor()
     sweep_workspaces(session)
     with Workspace(session, begun.replay_id, recipe.code, keep=wishes.keep) as workspace:
-        one = Replaying(recipe, session, workspace, executor, judgements)
         with executor.cancellation.trap():
             try:
+                steps = with_recomputed(recipe, asked, told, session)
+                one = Replaying(recipe, session, workspace, executor, judgements, told)
                 prepared = one.bring(steps)
             except EVIDENCE_LOST as error:
-                return keep_result(not_replayable(recipe, begun, wishes, error), recipe, session, wishes)
+                return keep_result(not_replayable(recipe, begun, wishes, error, told), recipe, session, wishes)
             with one.bringing_outputs(steps):
                 rounds = run_rounds(one, steps, wishes)
                 repeats = run_again(one, rounds, wishes)

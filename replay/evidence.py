@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replay.errors import DigestMismatchError, FetchError, SourceNotFoundError
+from replay.errors import DigestMismatchError, FetchError, SourceNotFoundError, SourceUnreachableError
 from replay.recipe import Artifact, Step, Storage
 from replay.workspace import Workspace
 
@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 class Evidence:
     """Everything in ``files`` is verified; threads may share one."""
 
-    def __init__(self, fetcher: Fetcher, workspace: Workspace) -> None:
+    def __init__(self, fetcher: Fetcher, workspace: Workspace, dropped: Collection[str] = ()) -> None:
+        """Say where from and where to.
+
+        Args:
+            fetcher: The sources.
+            workspace: Where the copies are put.
+            dropped: Paths of intermediates that were dropped on purpose: no source need answer for them.
+        """
         self.files: dict[str, Path] = {}
         self.absent: dict[str, str] = {}
         """Path → why its recorded bytes are not to be had."""
         self.damaged: dict[str, str] = {}
         """Path → the record's own bytes are no longer those that were recorded."""
         self._fetcher = fetcher
+        self._dropped = dropped
         self._workspace = workspace
         self._fetching = threading.Lock()
 
@@ -43,8 +51,9 @@ class Evidence:
         for artifact in {a.path: a for step in steps for a in step.inputs}.values():
             try:
                 self._bring(artifact)
-            except SourceNotFoundError as error:
-                if not any(artifact.path == path or artifact.path.startswith(f"{path}/") for path in made):
+            except (SourceNotFoundError, SourceUnreachableError) as error:
+                gone = isinstance(error, SourceNotFoundError) or artifact.path in self._dropped
+                if not (gone and any(artifact.path == path or artifact.path.startswith(f"{path}/") for path in made)):
                     raise
                 self.absent[artifact.path] = str(error)
 

@@ -14,6 +14,7 @@ from replay.lineage import EdgeType, Kind
 from replay.recipe import Artifact, Recipe, Storage
 from replay.report.plan import Availability, Plan, PlanItem, PlanStep
 from replay.session import Session
+from replay.tombstones import Tombstone, tombstones
 from replay.uid import uid_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def plan(recipe: Recipe, session: Session, mode: str) -> Plan:
 
     fetcher = session.fetcher(recipe.code)
     how, engine = _image_place(recipe, session)
-    items = [_code_item(recipe, session), *_data_items(recipe, fetcher, mode), _image_item(recipe, how)]
+    told = tombstones(recipe, session.store)
+    items = [_code_item(recipe, session), *_data_items(recipe, fetcher, mode, told), _image_item(recipe, how)]
     return Plan(
         model_id=recipe.model_id,
         recipe_id=recipe.recipe_id,
@@ -115,7 +117,7 @@ def _code_item(recipe: Recipe, session: Session) -> PlanItem:
     return PlanItem(what=what, source=place, available=Availability.UNKNOWN if unknown else Availability.HERE)
 
 
-def _data_items(recipe: Recipe, fetcher: Fetcher, mode: str) -> list[PlanItem]:
+def _data_items(recipe: Recipe, fetcher: Fetcher, mode: str, told: dict[str, Tombstone]) -> list[PlanItem]:
     """Source inputs must be there; recorded intermediates and outputs are wanted for isolated steps and comparison."""
     produced = {o.artifact.path: o.artifact for s in recipe.steps for o in s.outputs}
     wanted = {a.path: a for s in recipe.steps for a in s.inputs}
@@ -123,10 +125,10 @@ def _data_items(recipe: Recipe, fetcher: Fetcher, mode: str) -> list[PlanItem]:
         wanted = {path: a for path, a in wanted.items() if path not in produced}
     artifacts = list((wanted | produced).values())
     fetcher.expect(artifacts)
-    return [_data_item(artifact, fetcher) for artifact in artifacts]
+    return [_data_item(artifact, fetcher, told.get(artifact.path)) for artifact in artifacts]
 
 
-def _data_item(artifact: Artifact, fetcher: Fetcher) -> PlanItem:
+def _data_item(artifact: Artifact, fetcher: Fetcher, tombstone: Tombstone | None) -> PlanItem:
     if artifact.storage is Storage.NONE:
         return PlanItem(
             what=artifact.path, source="only its digests were kept", available=Availability.MISSING, bytes=artifact.size
@@ -135,8 +137,12 @@ def _data_item(artifact: Artifact, fetcher: Fetcher) -> PlanItem:
         place = fetcher.locate(artifact)
     except SourceUnreachableError as error:
         return PlanItem(what=artifact.path, source=str(error), available=Availability.UNKNOWN, bytes=artifact.size)
-    available = Availability.MISSING if place is None else _nearness(place)
-    return PlanItem(what=artifact.path, source=place or "no source has it", available=available, bytes=artifact.size)
+    if place is not None:
+        return PlanItem(what=artifact.path, source=place, available=_nearness(place), bytes=artifact.size)
+    again = tombstone is not None and tombstone.recomputable
+    source = f"{tombstone}; its step makes it again" if again else str(tombstone or "no source has it")
+    available = Availability.REBUILD if again else Availability.MISSING
+    return PlanItem(what=artifact.path, source=source, available=available, bytes=artifact.size)
 
 
 def _nearness(place: str) -> Availability:
@@ -152,20 +158,24 @@ def _image_item(recipe: Recipe, how: str | None) -> PlanItem:
 
 
 def origins_of(path: Path, session: Session) -> list[Origin]:
-    """The runs that made or used exactly these bytes.
+    """The runs that made or used exactly these bytes, as far as they may be read.
 
     Raises:
         UsageError: The path is neither a file nor a folder.
+        PolicyError: A policy forbids to read what is recorded of these bytes.
     """
+    from replay.ask.seen import seen
     from replay.store.hashing import describe
 
     found: list[Origin] = []
     uid = uid_of({"sha256": describe(path).digests.sha256})
     if not session.store.has(uid):
         return []
+    session.require("read", [uid])
     both = (*session.store.neighbours(uid, direction="up"), *session.store.neighbours(uid, direction="down"))
+    shown = seen([node.uid for _, node in both], session.ground)
     for edge, run in both:
-        if run.kind is Kind.RUN and edge.type in {EdgeType.USED, EdgeType.GENERATED}:
+        if run.uid in shown and run.kind is Kind.RUN and edge.type in {EdgeType.USED, EdgeType.GENERATED}:
             role, _, name = edge.role.partition(":")
             facts = run.attrs["facts"]
             found.append(
@@ -182,13 +192,16 @@ def origins_of(path: Path, session: Session) -> list[Origin]:
 
 
 def _models_of(run: str, session: Session) -> tuple[str, ...]:
-    """The model versions whose execution the run is part of."""
+    """The model versions whose execution the run is part of, as far as they may be read."""
+    from replay.ask.seen import seen
+
     store = session.store
     executions = [n for e, n in store.neighbours(run, direction="up") if e.type is EdgeType.PART_OF]
     versions = [
         v for x in executions for _, v in store.neighbours(x.uid, direction="down") if v.kind is Kind.MODEL_VERSION
     ]
-    return tuple(sorted(version.name for version in versions))
+    shown = seen([version.uid for version in versions], session.ground)
+    return tuple(sorted(version.name for version in versions if version.uid in shown))
 
 
 def diff(one: Recipe, other: Recipe, session: Session) -> RecipeDiff:

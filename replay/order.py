@@ -35,3 +35,18 @@ def selected(recipe: Recipe, from_step: str | None) -> list[Step]:
     if from_step not in names:
         raise UsageError(f"got the step {from_step!r}, expected one of {', '.join(names)}")
     return [recipe.step(from_step), *downstream(recipe, {from_step})]
+
+
+def with_makers(recipe: Recipe, steps: Collection[Step], paths: Collection[str]) -> list[Step]:
+    """These steps, and those that make the inputs among ``paths`` of theirs, and so on, in dependency order."""
+    names = {step.name for step in steps}
+    makers = {o.artifact.path: s.name for s in recipe.steps for o in s.outputs}
+    pending = list(steps)
+    while pending:
+        for artifact in pending.pop().inputs:
+            wanted = artifact.path if artifact.path in paths else ""
+            for path, maker in makers.items():
+                if (wanted == path or wanted.startswith(f"{path}/")) and maker not in names:
+                    names.add(maker)
+                    pending.append(recipe.step(maker))
+    return [step for step in recipe.steps if step.name in names]

@@ -93,7 +93,7 @@ class Machine(_Part, frozen=True, kw_only=True):
     cpu_model: str
     cpu_flags: tuple[str, ...]
     cpus: int
-    """CPUs that a step could see (its affinity)."""
+    """CPUs that a step could see (its affinity); 0 when nobody watched the run, and nothing is known."""
     memory_bytes: int
     kernel: str
     libc: str = ""

@@ -11,7 +11,8 @@ import msgspec
 from replay.errors import DirtyTreeError, RecordError, WorkflowFailedError
 from replay.features.using import views_among
 from replay.outcome import Ending, Execution, Mode
-from replay.recipe import Artifact, Environment, Machine, Output, PathKind, Step, Storage
+from replay.permitted import require_use
+from replay.recipe import Artifact, Environment, Gap, Machine, Output, PathKind, Step, Storage
 from replay.record.graph import Recorded, RunFacts, new_execution
 from replay.record.metrics import metrics_of
 from replay.record.pipeline import PlannedOutput, PlannedStep, commit_to_dvc, definition_of
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 Input = tuple[Artifact, Path]
 """What was recorded of an input, and the copy that the step gets."""
+
+_UNWATCHED = {
+    "run": "that this command made these outputs from these inputs is asserted, and only a replay can show it",
+    "time": "when it began, how long it took and how it ended is not known, and there is no log",
+    "machine": "on which machine it ran is not known, so a replay restores none; that alone may make a difference",
+    "environment": "image, variables and limits are what the project asks for now; the run may have had others",
+    "config": "which configuration Hydra composed, if any, is not known, and no replay can be held against it",
+}
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +71,7 @@ class Recording:
         Raises:
             WorkflowFailedError: A step failed; the message says how, with the end of its log.
             RecordError: A declared input or output is not there, or is no regular file or folder.
-            PolicyError: A secret would have been recorded.
+            PolicyError: A secret would have been recorded, or a policy forbids to use an input.
         """
         ground, progress = self._ground, self._session.progress
         machine = self._executor.probe(image, cpus=ground.resources.cpus, environment=ground.variables)
@@ -70,6 +79,7 @@ class Recording:
         for planned in ground.plan.steps:
             progress.started(f"run {planned.name}")
             inputs = {path: self._input(path) for path in planned.inputs}
+            require_use((inputs[path][0] for path in inputs if path not in self._produced), self._session)
             ran = self._run_step(planned, inputs, image)
             self._made |= {o.artifact.path: (o.artifact, ran.files[o.artifact.path]) for o in ran.step.outputs}
             done.append(ran)
@@ -225,7 +235,7 @@ def recorded_of(
         machine=machine,
         steps=tuple(one.step for one in ran),
         facts=tuple(one.facts for one in ran),
-        gaps=(),
+        gaps=gaps_of(ground),
         image_archived=archived,
         recorded_by=session.asker.user,
         tool=f"replay {version('replay-engine')}",
@@ -236,8 +246,16 @@ def recorded_of(
         trial=ground.trial,
         store=session.store.id,
         views={one.facts.run: one.views for one in ran if one.views},
+        asserted_by=session.asker.user if ground.after else "",
         template=(rule.name, str(rule.version), rule.digest) if (rule := ground.project.template) else None,
     )
+
+
+def gaps_of(ground: Ground) -> tuple[Gap, ...]:
+    """What is not known of a run that nobody watched."""
+    if not ground.after:
+        return ()
+    return tuple(Gap(item=item, consequence=f"nobody watched the run: {text}") for item, text in _UNWATCHED.items())
 
 
 def _expect_success(planned: PlannedStep, execution: Execution) -> None:

@@ -35,6 +35,8 @@ class RecordRequest(msgspec.Struct, frozen=True, kw_only=True):
     profile: str | None = None
     experiment: str | None = None
     trial: str | None = None
+    after: bool = False
+    """The run was made already: nothing is executed."""
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     metadata_only: bool
     experiment: str = ""
     trial: str = ""
+    after: bool = False
 
 
 def plan_of(request: RecordRequest, project: Path) -> Plan:
@@ -109,6 +112,7 @@ def ground_of(
         metadata_only=request.metadata_only,
         experiment=experiment,
         trial=trial,
+        after=request.after,
     )
 
 

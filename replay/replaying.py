@@ -20,6 +20,7 @@ from replay.recipe import ConfigSnapshot, Judgement, Output, Recipe, Step
 from replay.rounds import Round
 from replay.session import Session
 from replay.store.hashing import describe
+from replay.tombstones import Tombstone, dropped_of
 from replay.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Replaying:
     """The parts of one replay that share a recipe, a workspace and an executor."""
 
     def __init__(self, recipe: Recipe, session: Session, workspace: Workspace, executor: DockerExecutor,
-                 judgements: dict[str, Judgement]) -> None:  # fmt: skip
+                 judgements: dict[str, Judgement], told: dict[str, Tombstone]) -> None:  # fmt: skip
         from replay.execute.determinism import restoration
         from replay.execute.probe import host_facts
 
@@ -44,10 +45,12 @@ class Replaying:
         """What the engine calls the image, once it is there."""
         self._loading = threading.Lock()
         self.judgements = judgements
+        self.told = told
+        """What was forgotten of the recipe."""
         self.host = host_facts()
         self.environment = restoration(recipe.machine, self.host, recipe.profile)
         self.produced = {o.artifact.path for step in recipe.steps for o in step.outputs}
-        self.record = Evidence(session.fetcher(recipe.code), workspace)
+        self.record = Evidence(session.fetcher(recipe.code), workspace, dropped_of(told))
 
     def bring(self, steps: Collection[Step]) -> Prepared:
         """Bring code, inputs and image at the same time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -17,18 +18,21 @@ from replay.errors import (
     StoreCorruptError,
 )
 from replay.lineage import Edge, EdgeType, Kind, Node, agent_node
-from replay.outcome import Comparison, Deviation, Mode, ReplayResult, Verdict
+from replay.outcome import Comparison, Deviation, Match, Mode, ReplayResult, Verdict
 from replay.recipe import Recipe
 from replay.replaying import Replaying
 from replay.rounds import Repeat, Round, Wishes
 from replay.session import Session
 from replay.store import fsops
+from replay.tombstones import Tombstone, explained
 
 if TYPE_CHECKING:
     from replay.rebuild.interface import Prepared
 
 EVIDENCE_LOST = (SourceNotFoundError, DigestMismatchError, ImageUnavailableError, StoreCorruptError)
 """Errors that mean: the recorded evidence is gone or corrupt, so nothing can be replayed from it."""
+
+_GRAVITY = (Match.IDENTICAL, Match.EQUIVALENT, Match.UNCOMPARED, Match.MISSING, Match.DIFFERENT)
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,15 +48,18 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         return cls(replay_id=replay_id, started=datetime.now(UTC).isoformat(timespec="seconds"), clock=time.monotonic())
 
 
-def not_replayable(recipe: Recipe, begun: Begun, wishes: Wishes, error: ReplayError) -> ReplayResult:
-    """The result when evidence is missing or corrupt: nothing was run."""
-    notes = (error.hint,) if error.hint else ()
+def not_replayable(
+    recipe: Recipe, begun: Begun, wishes: Wishes, error: ReplayError, told: dict[str, Tombstone]
+) -> ReplayResult:
+    """The result when evidence is missing or corrupt: nothing was run. What was forgotten on purpose is told first."""
+    reason = explained(str(error), told, recipe)
+    notes = (error.hint,) if error.hint and reason == str(error) else ()  # of no use where it was done on purpose
     return ReplayResult(
         replay_id=begun.replay_id,
         recipe_id=recipe.recipe_id,
         model_id=recipe.model_id,
         verdict=Verdict.NOT_REPLAYABLE,
-        reason=str(error),
+        reason=reason,
         mode=Mode(wishes.mode),
         repeat=wishes.repeat,
         started=begun.started,
@@ -113,8 +120,11 @@ def _deviations(one: Replaying, prepared: Prepared, rounds: list[Round]) -> tupl
 
 def _notes(one: Replaying, rounds: list[Round], repeats: list[Repeat], repeated: list[Comparison]) -> tuple[str, ...]:
     notes = [f"A copy that is damaged was left aside: {finding}" for finding in one.record.findings]
+    notes += [_absent(path, why, one, rounds) for path, why in sorted(one.record.absent.items())]
     notes += [
-        f"{path}: its recorded bytes are not to be had ({why})" for path, why in sorted(one.record.absent.items())
+        f"{tombstone}; a copy was still to be had, and was used"
+        for path, tombstone in sorted(one.told.items())
+        if path in one.record.files and not tombstone.recomputable
     ]
     notes += [f"{path}: the record is damaged ({why})" for path, why in sorted(one.record.damaged.items())]
     notes += [note for done in (*rounds, *(r.round for r in repeats)) for note in done.notes]
@@ -125,6 +135,20 @@ def _notes(one: Replaying, rounds: list[Round], repeats: list[Repeat], repeated:
             + (f"they differ from the first in {', '.join(unsteady)}" if unsteady else "each like the first")
         )
     return tuple(dict.fromkeys(notes))
+
+
+def _absent(path: str, why: str, one: Replaying, rounds: list[Round]) -> str:
+    """Why recorded bytes were not to be had; of what was dropped to be recomputed, what came of that."""
+    tombstone = one.told.get(path)
+    if tombstone is None:
+        return f"{path}: its recorded bytes are not to be had ({why})"
+    if not tombstone.recomputable:
+        return f"{tombstone}; only its digests are left"
+    found = {c.match for done in rounds for c in done.comparisons if c.path == path}
+    if found == {Match.IDENTICAL}:
+        return f"{tombstone}; it was recomputed, and its digests are the recorded ones"
+    came = ", ".join(sorted(match.value for match in found)) or "was not made"
+    return f"{tombstone}; it was recomputed, and is not what was recorded: {came}"
 
 
 def keep_result(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wishes) -> ReplayResult:
@@ -177,6 +201,7 @@ def _remember(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wi
         "started": result.started,
         "mode": result.mode.value,
         "certificate": wishes.certify,
+        "matches": matches_of(result.comparisons),
     }
     who = agent_node(session.asker.user, session.asker.basis)
     action = Node(
@@ -192,6 +217,16 @@ def _remember(result: ReplayResult, recipe: Recipe, session: Session, wishes: Wi
     session.store.note(
         "replay", replay=result.replay_id, model=result.model_id, recipe=result.recipe_id, verdict=result.verdict.value
     )
+
+
+def matches_of(comparisons: Iterable[Comparison]) -> dict[str, list[str]]:
+    """Match → outputs, each at the worst that was found of it; undeclared files are none."""
+    worst: dict[str, Match] = {}
+    for comparison in comparisons:
+        if comparison.match is not Match.UNEXPECTED:
+            known = worst.get(comparison.path, Match.IDENTICAL)
+            worst[comparison.path] = max(known, comparison.match, key=_GRAVITY.index)
+    return {match.value: sorted(p for p, m in worst.items() if m is match) for match in sorted(set(worst.values()))}
 
 
 def _own_version(recipe: Recipe, session: Session) -> list[str]:

@@ -162,8 +162,12 @@ class Session:
         if code.patch is None:
             return None
         if not self.store.blobs.has(code.patch):
+            from replay.tombstones import PATCH, standing
+            from replay.uid import uid_of
+
+            told = standing(PATCH, self.store.history(uid_of({"commit": code.commit, "patch": code.patch})))
             raise SourceNotFoundError(
-                f"the uncommitted diff sha256:{code.patch[:12]}… is not in this store",
+                str(told or f"{PATCH} sha256:{code.patch[:12]}… is not in this store"),
                 hint="replay in the repository that recorded it, or record again from a commit",
             )
         return self.store.blobs.read(code.patch)
@@ -244,6 +248,11 @@ class Notes:
         """Say nothing."""
 
 
+def store_root(start: Path) -> Path:
+    """The nearest ``.replay`` folder from ``start`` upwards; where it would be made when there is none."""
+    return Store.find(start) or (git_root(start) or start.resolve()) / NAME
+
+
 def _store_url(overrides: Sequence[str]) -> str | None:
     """The setting ``store.url``, without composing all settings where that was done before."""
     kept = kept_store(overrides)
@@ -252,11 +261,6 @@ def _store_url(overrides: Sequence[str]) -> str | None:
 
         return load(overrides).store.url
     return kept.url
-
-
-def store_root(start: Path) -> Path:
-    """The nearest ``.replay`` folder from ``start`` upwards; where it would be made when there is none."""
-    return Store.find(start) or (git_root(start) or start.resolve()) / NAME
 
 
 def git_root(start: Path) -> Path | None:

@@ -141,10 +141,21 @@ def _recorded_core(machine: Machine) -> str | None:
 
 def deviations(machine: Machine, host: HostFacts, profile: str) -> list[Deviation]:
     """What of ``machine`` this ``host`` cannot restore, each with what may come of it; said before anything runs."""
+    if machine.cpus == 0:
+        return [_unknown(host)]
     checks: tuple[Callable[[Machine, HostFacts, str], Deviation | None], ...] = (
         _missing_flags, _extra_flags, _model, _fewer_cpus, _less_memory,
     )  # fmt: skip
     return [found for check in checks if (found := check(machine, host, profile)) is not None]
+
+
+def _unknown(host: HostFacts) -> Deviation:
+    return Deviation(
+        facet="machine",
+        recorded="unknown: nobody watched the run",
+        actual=host.cpu_model,
+        consequence="nothing is restored; a difference may come from the machine alone",
+    )
 
 
 def _missing_flags(machine: Machine, host: HostFacts, profile: str) -> Deviation | None:

@@ -10,7 +10,7 @@ from replay.errors import FreezeError
 from replay.freeze.gaps import collect_gaps
 from replay.grading import grade_of
 from replay.identity import Digests
-from replay.lineage import Edge, EdgeType, Kind, Lineage, Node
+from replay.lineage import Edge, EdgeType, Evidence, Kind, Lineage, Node
 from replay.recipe import (
     Artifact,
     Code,
@@ -67,7 +67,12 @@ def freeze(lineage: Lineage) -> Recipe:
         machine=_decode(execution, "machine", Machine),
         steps=steps,
         gaps=gaps,
-        grade=grade_of(environment, steps, image_archived=bool(execution.attrs["image_archived"])),
+        grade=grade_of(
+            environment,
+            steps,
+            image_archived=bool(execution.attrs["image_archived"]),
+            watched=execution.evidence is not Evidence.ASSERTED,
+        ),
     )
 
 

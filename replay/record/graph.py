@@ -11,6 +11,7 @@ from replay.identity import canonical_json, sha256_hex, ulid
 from replay.lineage import (
     Edge,
     EdgeType,
+    Evidence,
     Kind,
     Node,
     agent_node,
@@ -29,6 +30,9 @@ _KIND = {
     OutputRole.DATA: Kind.DATASET,
 }
 
+_HAPPENED = (EdgeType.USED, EdgeType.GENERATED, EdgeType.FOLLOWS_PLAN)
+"""What is only known when somebody watched."""
+
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What happened when a step ran: evidence about the record, not part of the recipe."""
@@ -36,9 +40,10 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     """ULID."""
     started: str
+    """Like ``seconds`` and ``log`` empty when nobody watched."""
     seconds: str
     """Decimal text."""
-    exit_code: int
+    exit_code: int | None
     log: str
     """SHA-256 of the log, kept as a blob."""
     undeclared: tuple[str, ...] = ()
@@ -89,6 +94,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """Name, version and digest of the template that the project was laid out from."""
     views: dict[str, tuple[UsedView, ...]] = {}
     """The feature views that each run used, by its ULID."""
+    asserted_by: str = ""
+    """Who says that it was so, when nobody watched; empty when it was watched."""
 
 
 def new_execution() -> str:
@@ -101,17 +108,17 @@ def to_lineage(recorded: Recorded, version: int) -> tuple[list[Node], list[Edge]
     graph = _Graph(recorded)
     code = graph.add_code()
     image = graph.add(_image(recorded.environment))
-    execution = graph.add(_execution(recorded))
+    execution = graph.add_told(_execution(recorded))
     graph.join(
         execution, EdgeType.ACTED_BY, graph.add(agent_node(recorded.recorded_by, "the operating system")), "recorder"
     )
     graph.join(execution, EdgeType.FOLLOWS_PLAN, graph.add_plan(), "pipeline")
     graph.place(execution, recorded.trial or f"{recorded.name}:{version}")
-    focal = graph.add(_model_version(recorded, version))
+    focal = graph.add_told(_model_version(recorded, version))
     graph.join(focal, EdgeType.DERIVED_FROM, execution, "execution")
     graph.join(focal, EdgeType.PART_OF, graph.add(group_node(recorded.name)), "version")
     for step, facts in zip(recorded.steps, recorded.facts, strict=True):
-        run = graph.add(_run(step, facts))
+        run = graph.add_told(_run(step, facts))
         graph.join(run, EdgeType.PART_OF, execution, "step")
         graph.join(run, EdgeType.USED, code, "code")
         graph.join(run, EdgeType.USED, image, "image")
@@ -138,13 +145,21 @@ class _Graph:
         self.nodes: dict[str, Node] = {}
         self.edges: list[Edge] = []
         self._recorded = recorded
+        self._evidence = Evidence.ASSERTED if recorded.asserted_by else Evidence.RECORDED
 
     def add(self, node: Node) -> str:
         self.nodes.setdefault(uid := node.uid, node)
         return uid
 
+    def add_told(self, node: Node) -> str:
+        """Something that is only known because somebody says so, unless it was watched."""
+        return self.add(msgspec.structs.replace(node, evidence=self._evidence, basis=self._recorded.asserted_by))
+
     def join(self, source: str, type_: EdgeType, target: str, role: str, attrs: dict[str, Any] | None = None) -> None:
-        self.edges.append(Edge(source=source, type=type_, target=target, role=role, attrs=attrs or {}))
+        edge = Edge(source=source, type=type_, target=target, role=role, attrs=attrs or {})
+        if type_ in _HAPPENED:
+            edge = msgspec.structs.replace(edge, evidence=self._evidence, basis=self._recorded.asserted_by)
+        self.edges.append(edge)
 
     def add_code(self) -> str:
         """The commit; what was recorded from a dirty tree stands on it."""
@@ -280,6 +295,11 @@ def _model_version(recorded: Recorded, version: int) -> Node:
         identity={"model": recorded.name, "version": str(version), "execution": recorded.execution},
         attrs={
             "commit": recorded.code.commit,
-            "grade": grade_of(recorded.environment, recorded.steps, image_archived=recorded.image_archived).value,
+            "grade": grade_of(
+                recorded.environment,
+                recorded.steps,
+                image_archived=recorded.image_archived,
+                watched=not recorded.asserted_by,
+            ).value,
         },
     )

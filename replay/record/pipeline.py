@@ -167,15 +167,20 @@ def _planned(stage: _Stage) -> PlannedStep:
                 f"stage {stage.name}: the path {path!r} leaves the workflow's directory",
                 hint="record from the directory that holds every dependency and output",
             )
-    script = "\n".join(stage.commands) if len(stage.commands) == 1 else "set -e\n" + "\n".join(stage.commands)
     return PlannedStep(
         name=stage.name,
-        command=("/bin/sh", "-c", script),
+        command=shell_command(stage.commands),
         directory=stage.directory,
         inputs=tuple(stage.inputs),
         outputs=tuple(PlannedOutput(path=o.path, cache=o.cache, metric=o.metric, plot=o.plot) for o in stage.outputs),
         parameters=stage.parameters,
     )
+
+
+def shell_command(commands: Sequence[str]) -> tuple[str, ...]:
+    """The argument vector that runs the commands of a DVC stage."""
+    script = "\n".join(commands) if len(commands) == 1 else "set -e\n" + "\n".join(commands)
+    return "/bin/sh", "-c", script
 
 
 def _choose_model(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NAME = ".replay"
 
 Build = Callable[[int], tuple[list[Node], list[Edge], str]]
+Decision = tuple[Iterable[Node], Iterable[Edge], Iterable[Facet]]
 
 
 class Store:
@@ -135,7 +136,7 @@ class Store:
             transaction.add_version(name, version, uid)
         return version
 
-    def decide(self, build: Callable[[], tuple[Iterable[Node], Iterable[Edge], Iterable[Facet]]]) -> None:
+    def decide(self, build: Callable[[], Decision]) -> None:
         """Add the nodes, edges and facets that ``build()`` returns, decided while no other process can write.
 
         What ``build`` reads therefore holds until all of it is recorded. It must not write to this store.

@@ -1,0 +1,1 @@
+"""What is kept, what it costs, what must be kept, and forgetting."""

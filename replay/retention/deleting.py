@@ -1,0 +1,149 @@
+"""Deleting what was forgotten: after its tombstone, while nobody else can write, and as often as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from replay.lineage import Evidence, Facet
+from replay.retention.looking import Seen, look
+from replay.retention.world import STORE, Key, title
+from replay.session import Session
+from replay.store import fsops, reads
+from replay.store.database import Decision
+from replay.store.holdings import FORGOTTEN, blob_claims, dropped
+
+DROPPED = "dropped"
+"""The role of what an action of the type ``forget`` gave a tombstone."""
+FINISHED = "finished"
+"""The facet of such an action whose files are deleted."""
+
+
+class Rest(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that were forgotten and are here all the same: their process was killed, or a backup brought them back."""
+
+    schema_version: str = "replay.forget-rest/1"
+    really: bool
+    """Whether they were deleted; else nothing was changed."""
+    files: tuple[str, ...]
+
+
+def finish(session: Session, *, only: str | None = None) -> tuple[str, ...]:
+    """Delete what was forgotten and is still here, of all actions that are not finished or of one.
+
+    Returns:
+        What was deleted, for people.
+
+    Raises:
+        StoreError: A file cannot be deleted; running it again goes on.
+        FetchError: It cannot be known what DVC uses.
+    """
+    done: list[str] = []
+    for action in [only] if only else _unfinished(session):
+        done += _finish(action, session)
+    return tuple(done)
+
+
+def clear(session: Session, *, really: bool) -> Rest:
+    """Delete whatever was forgotten and is here: what is not finished, and blobs that have come back.
+
+    Of DVC's cache only what is not finished: what came back there may be in use again.
+
+    Raises:
+        PolicyError: Who runs the command may not.
+        StoreError: A file cannot be deleted; running it again goes on.
+        FetchError: It cannot be known what DVC uses.
+    """
+    actions = _unfinished(session)
+    left = [found for action in actions for found in _left_of(action, session)]
+    back = _back(session)
+    named = {key: name for _, _, key, name in (*left, *back)}
+    if really:
+        session.require("delete", list({uid for _, uid, _, _ in (*left, *back)}))
+        finish(session)
+        _delete_back(session)
+    return Rest(really=really, files=tuple(f"{name} ({key.id[:12]}…)" for key, name in named.items()))
+
+
+Found = tuple[Seen, str, Key, str]
+"""What was seen, the thing's uid, a file of it, and its name for people."""
+
+
+def _unfinished(session: Session) -> list[str]:
+    """The actions whose tombstones stand and whose files may not all be deleted: their process was killed."""
+    with session.store.reading() as database:
+        said = reads.facets_like(database, FORGOTTEN, FORGOTTEN)
+    actions = list(dict.fromkeys(facet.action for facet in said if facet.action))
+    about = session.store.histories(actions)
+    return [uid for uid in actions if all(facet.key != FINISHED for facet in about.get(uid, []))]
+
+
+def _things(action: str, session: Session) -> list[str]:
+    return [target.uid for edge, target in session.store.neighbours(action) if edge.role == DROPPED]
+
+
+def _left_of(action: str, session: Session) -> list[Found]:
+    """The files that an action has still to delete, as things are now."""
+    seen = look(session, dvc=str(session.store.node(action).attrs.get("dvc", "unused")))
+    world = seen.world
+    keys = [(uid, key) for uid in _things(action, session) for key in world.keys.get(uid, ()) if world.free(key)]
+    return [(seen, uid, key, title(world.by_thing[uid][0][1])) for uid, key in keys]
+
+
+def _finish(action: str, session: Session) -> list[str]:
+    deleted: list[str] = []
+
+    def build() -> Decision:
+        found = _left_of(action, session)
+        _delete(found)
+        for uid in _things(action, session):
+            _delete_copies(uid, session)
+        deleted.extend(dict.fromkeys(name for _, _, _, name in found))
+        by, files = session.asker.user, len({key for _, _, key, _ in found})
+        done = Facet(node=action, key=FINISHED, value={"files": files}, evidence=Evidence.ASSERTED, basis=by)
+        return (), (), [done]
+
+    session.store.decide(build)
+    session.store.note("forgotten", action=action, things=len(deleted))
+    return deleted
+
+
+def _back(session: Session) -> list[Found]:
+    """The blobs that are here although whatever they are held as was forgotten."""
+    seen = look(session, dvc="none")
+    claims = blob_claims(seen.world.holders, session.store.blobs)
+    here = [sha256 for sha256 in sorted(dropped(claims)) if session.store.blobs.has(sha256)]
+    return [(seen, claims[sha256][0][1].uid, Key(STORE, sha256), title(claims[sha256][0][1])) for sha256 in here]
+
+
+def _delete_back(session: Session) -> None:
+    found: list[Found] = []
+
+    def build() -> Decision:
+        found.extend(_back(session))
+        _delete(found)
+        return (), (), ()
+
+    session.store.decide(build)
+    if found:
+        session.store.note("forgotten-again", blobs=len(found))
+
+
+def _delete(found: Iterable[Found]) -> None:
+    folders: dict[Path, None] = {}
+    for seen, _, key, _ in found:
+        for path in seen.shelves.paths(key):
+            fsops.remove_tree(path)
+            folders[path.parent] = None
+    for folder in folders:
+        with fsops.guard(folder):
+            fsops.sync_directory(folder)
+
+
+def _delete_copies(uid: str, session: Session) -> None:
+    """What comparing two models left of a thing in the store's workspaces."""
+    sha256 = uid.partition(":")[2]
+    if uid.startswith("sha256:"):
+        fsops.remove_tree(session.store.root / "workspaces" / "diff" / sha256)
