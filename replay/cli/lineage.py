@@ -159,6 +159,8 @@ def _read(file: Any, session: Session) -> Query:
         query = msgspec.json.decode(file.read(), type=Query)
     except msgspec.DecodeError as error:
         raise UsageError(f"--query: {error}", hint=_valid(str(error))) from error
+    if not all(text.strip() for text in query.start):
+        raise UsageError("--query: got an empty start, expected what ID|FILE|COMMIT|IMAGE|DATASET can be")
     starts = tuple(focal(text, session.ground, directory=Path.cwd()) for text in query.start)
     return msgspec.structs.replace(query, start=starts)
 
