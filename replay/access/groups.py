@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -11,14 +11,14 @@ import msgspec
 from replay.access import policies
 from replay.access.asking import require
 from replay.access.judging import Judge, group_uid, subjects_of
-from replay.acting import Asker, act
+from replay.acting import Act, Asker, act
 from replay.errors import UsageError
-from replay.lineage import Facet, Kind, Node
+from replay.lineage import Edge, Facet, Kind, Node
 from replay.naming import name_of, text_of
+from replay.record.secrets import refuse_secrets
 from replay.store import shares
 from replay.store.database import Store
 from replay.store.owners import is_owner
-from replay.uid import uid_of
 
 PRINCIPALS = {"user": "User", "group": "Group", "store": "Store"}
 
@@ -69,7 +69,7 @@ class Groups:
         node = Node(
             kind=Kind.COLLECTION, type="lineage_group", identity={"lineage_group": name, "store": self._id}, name=name
         )
-        self._act("create", name, facets={uid: {shares.GROUP: name}}, nodes=(node,), reason=reason)
+        self._act("create", name, lambda: {uid: {shares.GROUP: name}}, nodes=(node,), reason=reason)
         return self.get(name)
 
     def get(self, name: str) -> Group:
@@ -136,7 +136,7 @@ class Groups:
         fresh = [uid for uid in wanted if uid not in there]
         self._require([group, *fresh])
         if fresh:
-            self._act("add", name, facets={uid: {shares.member_key(group): name} for uid in fresh})
+            self._act("add", name, lambda: {uid: {shares.member_key(group): name} for uid in fresh})
         return fresh
 
     def remove(self, name: str, uids: Collection[str]) -> None:
@@ -151,7 +151,7 @@ class Groups:
         if lost:
             raise UsageError(f"{min(lost)} is not in the group {name!r}", hint=f"`replay group show {name}` lists it")
         self._require([group, *uids])
-        self._act("remove", name, facets={uid: {shares.member_key(group): None} for uid in uids})
+        self._act("remove", name, lambda: {uid: {shares.member_key(group): None} for uid in uids})
 
     def share(self, name: str, principals: Collection[tuple[str, str]], actions: Collection[str]) -> Group:
         """Add a policy to a group that permits some actions to users, groups or everybody of a store.
@@ -176,16 +176,8 @@ class Groups:
         group = self._facet(name).node
         self._require([group])
         texts = [policies.permit(name, (PRINCIPALS[kind], principal), actions) for kind, principal in principals]
-        while True:  # somebody else may do the same at the same time: then this comes on top of that
-            before = self._policies(group)
-            old = (before[-1].value or "") if before else ""
-            fresh = [text for text in texts if text not in old]
-            if not fresh:
-                return self.get(name)
-            self._set(name, "\n".join([old.rstrip() + "\n"] * bool(old) + fresh), "share")
-            after = self._policies(group)
-            if after[:-1] == before:
-                return self.get(name)
+        self._act("share", name, lambda: self._grown(name, group, texts))
+        return self.get(name)
 
     def set_policy(self, name: str, text: str | None, reason: str = "") -> Group:
         """Replace the policy of a group, or take it back; the old texts stay on record.
@@ -194,8 +186,11 @@ class Groups:
             UsageError: There is no such group, or the text cannot be used.
             PolicyError: The asker may not change the group.
         """
-        self._require([self._facet(name).node])
-        self._set(name, text, "policy", reason)
+        group = self._facet(name).node
+        self._require([group])
+        if text is not None:
+            self._check(text, name, group)
+        self._act("policy", name, lambda: {group: {shares.POLICY: text}}, reason=reason)
         return self.get(name)
 
     def history(self, name: str) -> list[Version]:
@@ -219,11 +214,16 @@ class Groups:
         """
         self._unless_owner("read", [self._facet(name).node])
 
-    def _set(self, name: str, text: str | None, done: str, reason: str = "") -> None:
-        group = self._facet(name).node
-        if text is not None:
-            policies.check(text, name, {group, *self.members(name)})
-        self._act(done, name, facets={group: {shares.POLICY: text}}, reason=reason)
+    def _grown(self, name: str, group: str, texts: Collection[str]) -> dict[str, dict[str, str]]:
+        """The policy of a group with further ones; nothing when it has them already."""
+        history = self._policies(group)
+        old = (history[-1].value or "") if history else ""
+        grown = _with(old, texts)
+        self._check(grown, name, group)
+        return {group: {shares.POLICY: grown}} if grown != old else {}
+
+    def _check(self, text: str, name: str, group: str) -> None:
+        policies.check(text, name, {group, *self.members(name)})
 
     def _policies(self, group: str) -> list[Facet]:
         return [facet for facet in self._store.history(group) if facet.key == shares.POLICY]
@@ -251,14 +251,35 @@ class Groups:
         self,
         done: str,
         name: str,
+        says: Callable[[], Mapping[str, Mapping[str, Any]]],
         *,
-        facets: Mapping[str, Mapping[str, Any]],
         nodes: tuple[Node, ...] = (),
         reason: str = "",
     ) -> None:
-        """Record a change. The action has an edge to the group alone: one to each member would connect them all."""
-        group = uid_of({"lineage_group": name, "store": self._id})
+        """Record a change; ``says`` decides what is new of which nodes, while nobody else can write.
+
+        The action has one edge, to the group: edges to all members would connect them.
+        """
+        group = group_uid(name, self._id)
         attrs = {"change": done, **({"reason": text_of(reason, "reason")} if reason else {})}
-        made = act("share", self._asker, {group: "group"}, name=f"{done} {name}", attrs=attrs, facets=facets)
-        self._store.append((*made.nodes, *nodes), made.edges, made.facets)
-        self._store.note(f"group {done}", group=name, action=made.uid, by=self._asker.user, nodes=len(facets))
+        refuse_secrets({"the reason": reason})
+        made: list[Act] = []
+
+        def build() -> tuple[tuple[Node, ...], tuple[Edge, ...], tuple[Facet, ...]]:
+            facets = says()
+            if not facets:
+                return (), (), ()
+            made.append(act("share", self._asker, {group: "group"}, name=f"{done} {name}", attrs=attrs, facets=facets))
+            return (*made[0].nodes, *nodes), made[0].edges, made[0].facets
+
+        self._store.decide(build)
+        for one in made:
+            self._store.note(f"group {done}", group=name, action=one.uid, by=self._asker.user, facets=len(one.facets))
+
+
+def _with(old: str, texts: Collection[str]) -> str:
+    """A policy text with further policies, unless it has them."""
+    for text in texts:
+        if text not in old:
+            old = f"{old.rstrip()}\n\n{text}" if old else text
+    return old

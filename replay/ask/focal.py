@@ -37,6 +37,21 @@ def focal(text: str, ground: Ground, *, directory: Path) -> str:
     return ground.ask(lambda whole: _focal(text, whole, directory))
 
 
+def stores_with(model: str, ground: Ground) -> tuple[str, ...]:
+    """The attached stores that show a model version to the asker.
+
+    Raises:
+        UsageError: ``model`` is no model id.
+    """
+    ModelId.parse(model)
+
+    def look(whole: Ground) -> tuple[str, ...]:
+        entries = seen(sorted(_model(model, whole)), whole).values()
+        return tuple(dict.fromkeys(name for entry in entries for name in entry.stores if name))
+
+    return ground.ask(look)
+
+
 def _focal(text: str, ground: Ground, directory: Path) -> str:
     for look in (_exact, _model, lambda t, g: _file(t, g, directory), _prefix, _name):
         found = look(text, ground)
@@ -92,7 +107,10 @@ def _newest(name: str, place: Place, guard: Guard) -> set[str]:
 
 def _file(text: str, ground: Ground, directory: Path) -> set[str]:
     path = directory / text
-    if not path.exists():
+    try:
+        if not path.exists():
+            return set()
+    except OSError:  # longer than a file's name can be, or in a folder that may not be looked into
         return set()
     from replay.store.hashing import describe
 
@@ -153,4 +171,5 @@ def _recorded(uids: set[str], ground: Ground) -> set[str]:
 
 
 def _shown(entry: Entry) -> str:
-    return f"{entry.kind} {entry.name or entry.uid} ({entry.uid[:20]}…)" if entry.name else f"{entry.kind} {entry.uid}"
+    key, _, value = entry.uid.partition(":")  # a ULID's first ten characters are its time, which many have
+    return f"{entry.kind} {entry.name} ({key}:{value[:16]}…)" if entry.name else f"{entry.kind} {entry.uid}"

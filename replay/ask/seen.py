@@ -16,6 +16,10 @@ def seen(uids: Collection[str], ground: Ground, *, as_of: str | None = None) -> 
     """Those of these nodes that are recorded and that the asker may see."""
     if not uids:
         return {}
+    return ground.ask(lambda whole: _seen(uids, whole, as_of))
+
+
+def _seen(uids: Collection[str], ground: Ground, as_of: str | None) -> dict[str, Entry]:
     query = Query(start=tuple(uids), max_depth=0, follow=(EdgeType.SAME_AS,), as_of=as_of)
     graph = Graph(ground, walk(ground, query, page_of(query, ground).last))
     return graph.entries([uid for uid in uids if uid in graph.depth])
