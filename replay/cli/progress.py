@@ -90,6 +90,41 @@ class Live:
         self._bars.console.print(f"● {printable(task)}{': ' + printable(note) if note else ''}{since}", markup=False)
 
 
+class Patient:
+    """Passes on what goes on once it has gone on for a while: what is quick needs no words."""
+
+    def __init__(self, progress: Progress, seconds: float = 2.0) -> None:
+        self._progress = progress
+        self._due = time.monotonic() + seconds
+        self._waiting: dict[str, int | None] = {}
+        self._told: set[str] = set()
+
+    def started(self, task: str, total: int | None = None) -> None:
+        """Tell it now, or when it goes on for long."""
+        self._waiting[task] = total
+        self._tell()
+
+    def advanced(self, task: str, note: str = "", amount: int = 0) -> None:
+        """Tell it, if it goes on for long."""
+        self._tell()
+        if task in self._told:
+            self._progress.advanced(task, note, amount)
+
+    def finished(self, task: str, note: str = "") -> None:
+        """Tell the end of what was told to begin."""
+        self._waiting.pop(task, None)
+        if task in self._told:
+            self._told.remove(task)
+            self._progress.finished(task, note)
+
+    def _tell(self) -> None:
+        if time.monotonic() >= self._due:
+            for task, total in self._waiting.items():
+                self._progress.started(task, total)
+            self._told |= self._waiting.keys()
+            self._waiting.clear()
+
+
 def _since(begun: float | None) -> str:
     return "" if begun is None else f" ({time.monotonic() - begun:.1f} s)"
 

@@ -29,12 +29,13 @@ def command(source: str, target: str, blobs: bool, as_json: bool, verbosity: int
     all of that is computed anew from the rows of the copy before it is committed. TO is empty, or an older copy of the
     same store, which then gets what it lacks. Exits with 3 when FROM is damaged.
     """
-    from replay.cli.progress import watching
+    from replay.cli.progress import Patient, watching
     from replay.store import places
 
     origin, aim = places.find(source), places.aim(target)
     with watching(verbosity) as progress:
-        copied, files = places.copy(origin, aim, blobs=blobs, progress=progress)
+        shown = progress if verbosity > 0 else Patient(progress)
+        copied, files = places.copy(origin, aim, blobs=blobs, progress=shown)
     if as_json:
         import msgspec
 
@@ -53,7 +54,7 @@ def _tell(copied: Copied, files: Files | None, origin: Place) -> None:
     else:
         click.echo(printable(f"✓ nothing to copy: {copied.target} holds all of {copied.source}"))
     if new != copied.size:
-        click.echo(f"  it holds {counted(copied.totals)} now")
+        click.echo(f"  {'both hold' if not new else 'it holds'} {counted(copied.totals)} now")
     click.echo(f"  store {copied.store}, computed from the copy's own rows and equal:")
     click.echo(f"  root {copied.size}:{copied.root}")
     if files is None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from replay.errors import UsageError
+from replay.errors import StoreCorruptError, UsageError
 from replay.progress import Progress
-from replay.store import addresses, backends, building, fsops, standing
+from replay.store import addresses, backends, building, fsops, sqlite, standing
 from replay.store.database import NAME
 from replay.store.interface import Database
 from replay.store.sqlite import SqliteDatabase
@@ -155,9 +155,20 @@ def _named(text: str, *, making: bool = False) -> Place:
         raise UsageError(f"got {text!r}, expected a path or {addresses.FORM}")
     if path.is_dir():
         return _in_folder(text, path, making=making)
+    if path.is_file() and path.name != backends.FILE:
+        _require_sqlite(path)
     if path.is_file() or path.suffix in _SUFFIXES:
         return Place(text=text, file=path, root=path.parent if path.name == backends.FILE else None)
     return Place(text=text, file=path / backends.FILE, root=path)
+
+
+def _require_sqlite(path: Path) -> None:
+    try:
+        sqlite.require_magic(path)
+    except StoreCorruptError as error:
+        raise UsageError(
+            f"{path}: is no SQLite database", hint=f"name a {NAME} folder, its {backends.FILE}, or {addresses.FORM}"
+        ) from error
 
 
 def _in_folder(text: str, path: Path, *, making: bool) -> Place:
@@ -190,4 +201,5 @@ def _opened(place: Place, *, read_only: bool = False) -> Database:
         return PostgresDatabase(place.url)
     if place.file is None:
         raise TypeError(place)
-    return SqliteDatabase(place.file, read_only=read_only)
+    # Who may write there reads like any other: one who only reads cannot clear away what reading the log leaves.
+    return SqliteDatabase(place.file, read_only=read_only and not sqlite.may_write(place.file))

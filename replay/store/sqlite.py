@@ -248,6 +248,11 @@ def _leave_wal(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
+def may_write(path: Path) -> bool:
+    """Whether this user may write a file and its directory, as even readers of the log must."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
 def quiet_query(path: Path) -> str:
     """How to open a file that is not to be changed: without the index of its log, which readers write, if it can be."""
     log = path.with_name(f"{path.name}-wal")

@@ -93,11 +93,17 @@ def of_file(path: Path) -> Standing:
         StoreCorruptError: It is no SQLite database.
     """
     sqlite.require_magic(path)
-    with contextlib.closing(sqlite.connect(path, query=sqlite.quiet_query(path))) as connection, translated(path):
+    query = "mode=rw" if sqlite.may_write(path) else sqlite.quiet_query(path)
+    with contextlib.closing(sqlite.connect(path, query=query)) as connection, translated(path):
         if describes_itself(connection):
             return Standing(State.VERSION_1, "", str(path))
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return _judged(lambda sql: connection.execute(sql).fetchall(), names, str(path))
+
+        def ask(sql: str) -> list[tuple[Any, ...]]:
+            with translated(path):
+                return connection.execute(sql).fetchall()
+
+        return _judged(ask, names, str(path))
 
 
 def of_server(url: str) -> Standing:
