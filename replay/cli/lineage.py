@@ -124,6 +124,7 @@ def _query(what: str, options: dict[str, Any], session: Session, *, drawn: bool)
     from replay.lineage import EdgeType, Kind
     from replay.query import Query
 
+    _require_unicode(options)
     for name, known in (("kinds", Kind), ("stop_at", Kind), ("follow", EdgeType)):
         unknown = [word for word in options[name] if word not in set(known)]
         if unknown:
@@ -133,6 +134,18 @@ def _query(what: str, options: dict[str, Any], session: Session, *, drawn: bool)
     options |= pairs | {"direction": options["direction"] or "up", "include_edges": options["include_edges"] or drawn}
     start = focal(what, session.ground, directory=Path.cwd())
     return msgspec.convert({"start": (start,), **options}, Query)
+
+
+def _require_unicode(options: dict[str, Any]) -> None:
+    """Bytes on a command line that are no UTF-8 can be found nowhere, and cannot be told in an answer."""
+    from replay.errors import UsageError
+
+    for value in options.values():
+        for text in value if isinstance(value, tuple) else (value,):
+            try:
+                str(text).encode()
+            except UnicodeEncodeError as error:
+                raise UsageError(f"got {text!r}, expected text in UTF-8") from error
 
 
 def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
