@@ -21,7 +21,7 @@ from replay.store import fsops
 RUN_BYTES = 64 << 20
 """Memory for the rows of a run, before they are sorted (which takes as much again)."""
 BLOCK = 16 << 10
-"""Rows of each run that are in memory while runs are merged."""
+"""Rows of each run that are in memory while runs are merged; up to twice as many for a moment."""
 
 _TURN = "\0turn"
 """An additional column: the number of a row among all, in the order of writing."""
@@ -125,16 +125,16 @@ class _Run:
 
     def __init__(self, blocks: Iterator[Any]) -> None:
         self._blocks = blocks
-        self.ended = False
-        self.buffer: Any = None
+        self.buffer = next(blocks)
         self.fill()
 
     def fill(self) -> None:
-        """Have rows in memory, unless there are no more."""
-        while not self.ended and (self.buffer is None or not self.buffer.num_rows):
-            following = next(self._blocks, None)
-            self.ended = following is None
-            self.buffer = self.buffer if following is None else following
+        """Have `BLOCK` rows in memory as long as there are so many: every run then gives much to each merge."""
+        parts, count = [self.buffer], self.buffer.num_rows
+        while count < BLOCK and (following := next(self._blocks, None)) is not None:
+            parts.append(following)
+            count += following.num_rows
+        self.buffer = _one(parts)
 
     def cut(self, bound: list[Any], columns: list[str]) -> Any:
         """Take the rows up to ``bound``."""
@@ -148,10 +148,10 @@ class _Run:
 
 def _merge(runs: list[_Run], order: Order) -> Iterator[Any]:
     """Up to the least of the last rows in memory every run is complete: so far they can be sorted together."""
-    while runs := [run for run in runs if not run.ended]:
+    while runs := [run for run in runs if run.buffer.num_rows]:
         if len(runs) == 1:
             yield runs[0].buffer
-            runs[0].buffer = None
+            runs[0].buffer = runs[0].buffer.slice(0, 0)
         else:
             bound = min(_key(run.buffer, run.buffer.num_rows - 1, order.unique) for run in runs)
             yield order.sort([taken for run in runs if (taken := run.cut(bound, order.unique)).num_rows])
