@@ -23,6 +23,11 @@ class Describe:
         self._wanted = wanted if any(uid not in wanted for uid in answer.nodes) else None
         """What was asked for, when other nodes are told as well."""
 
+    @property
+    def key(self) -> str:
+        """What the marks before the nodes mean; nothing when there are none."""
+        return "" if self._wanted is None else "● asked for  ○ on the way"
+
     def node(self, uid: str, before: str = "") -> list[Part]:
         """A node as parts of a row; its time is left out when it is that of ``before``, the node above it."""
         entry = self._nodes[uid]

@@ -42,6 +42,8 @@ def render_tree(answer: Answer, console: Console, *, full: bool = False) -> None
     trees = []
     with Rows(console) as rows:
         rows.add([(question(answer), "bold underline")])
+        if key := Describe(answer).key:
+            rows.add([(key, "")])
         ways = WAYS[answer.query.direction]
         for way in ways:
             tree = grow(answer, way, rows.deepest)

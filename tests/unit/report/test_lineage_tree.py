@@ -176,6 +176,7 @@ def test_a_cycle_ends_where_it_began_and_is_a_finding_with_names():
 
 def test_with_filters_what_was_asked_for_is_marked():
     lines = tree(story(query={"kinds": (Kind.DATASET,)}, found=(uid("prices.csv"), uid("labels.csv"))), 0)
+    assert lines[1] == "● asked for  ○ on the way"
     assert line(lines, "●  prices.csv  dataset")
     assert line(lines, "○  train  run")
     assert line(lines, "●  demo:1")
