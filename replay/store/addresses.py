@@ -18,9 +18,11 @@ def is_address(text: str) -> bool:
 
 def problem_of(text: str) -> str:
     """What is wrong with an address, or nothing; a password in it is, and is never repeated."""
-    scheme, _, rest = text.partition("://")
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return f"got no address, expected {FORM}"
     if scheme not in _SCHEMES:
-        return f"got the scheme {scheme!r}, expected {FORM}" if rest else f"got no address, expected {FORM}"
+        return f"got the scheme {scheme!r}, expected {FORM}"
     try:
         parts = urlsplit(text)
         secret = _SECRETS & {key for key, _ in parse_qsl(parts.query)}
