@@ -145,16 +145,17 @@ class _View:
         for edge in self._from.get(execution.uid, ()):
             if edge.type is EdgeType.FOLLOWS_PLAN:
                 yield f"{edge.role} definition", edge.target
-        runs = self._runs(execution)
-        edges = [edge for run in runs for edge in self._from.get(run.uid, ())]
-        made = {edge.role.partition(":")[2] for edge in edges if edge.type is EdgeType.GENERATED}
-        told = made | self._parameter_files(execution)
-        for edge in edges:
+        told = self._made(execution) | self._parameter_files(execution)
+        for edge in (edge for run in self._runs(execution) for edge in self._from.get(run.uid, ())):
             role, _, path = edge.role.partition(":")
             if edge.type is EdgeType.USED and role == "image":
                 yield "image", edge.target
             if edge.type is EdgeType.USED and role == "input" and path not in told:
                 yield f"input {path}", edge.target
+
+    def _made(self, execution: Entry) -> set[str]:
+        edges = (edge for run in self._runs(execution) for edge in self._from.get(run.uid, ()))
+        return {edge.role.partition(":")[2] for edge in edges if edge.type is EdgeType.GENERATED}
 
     def _parameter_files(self, execution: Entry) -> set[str]:
         runs = self._runs(execution)
@@ -172,7 +173,8 @@ class _View:
         if changed is None:
             yield f"code (commits {a.commit[:_KEPT]} and {b.commit[:_KEPT]} are not both here to be compared)"
             return
-        told = set[str]().union(*map(self._parameter_files, executions)) | {name.partition(" ")[2] for name in names}
+        told = {name.partition(" ")[2] for name in names}
+        told = told.union(*map(self._parameter_files, executions), *map(self._made, executions))
         configured = all(run.attrs.get("configs") for execution in executions for run in self._runs(execution)[:1])
         for path in changed:
             inside = path.removeprefix(f"{codes[1].get('directory', '')}/")

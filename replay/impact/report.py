@@ -57,8 +57,10 @@ class Impact(_Value, frozen=True, kw_only=True):
     """Worst first."""
     other_deployments: tuple[Deployment, ...] = ()
     """Of something that is no model version."""
+    same_bytes: tuple[Subject, ...] = ()
+    """Model versions that hold bytes which it led to as well, and whose own runs made these bytes without it."""
     touched: dict[str, int]
-    """Everything downstream, by kind."""
+    """Everything that stands on it, by kind."""
     complete: bool = True
     truncated_by: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()

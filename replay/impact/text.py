@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _OWNERSHIP = {"recorded": " (recorded it; nobody is named as owner)", "model": " (of the model)"}
 _SHOWN = 5
+_NAMED = 12
 
 
 def render_impact(impact: Impact, console: Console) -> None:
@@ -32,10 +33,18 @@ def render_impact(impact: Impact, console: Console) -> None:
     for deployment in impact.other_deployments:
         now = "runs" if deployment.current else "ran"
         ink.bullet(f"something else that stands on it {now} at {deployment.to} (since {utc(deployment.since)})")
-    touched = [plural(count, kind.replace("_", " ")) for kind, count in impact.touched.items()]
+    touched = [_counted(count, kind) for kind, count in impact.touched.items()]
     console.print()
-    ink.line(f"Everything downstream: {', '.join(touched) or 'nothing'}.")
+    ink.line(f"Everything that stands on it: {', '.join(touched) or 'nothing'}.")
+    if impact.same_bytes:
+        names = ", ".join(one.name or one.uid for one in impact.same_bytes[:_NAMED])
+        more = f" and {len(impact.same_bytes) - _NAMED:,} more" if len(impact.same_bytes) > _NAMED else ""
+        ink.line(f"Not touched, for they made some of the same bytes by themselves: {names}{more}.")
     _missing(ink, impact)
+
+
+def _counted(count: int, kind: str) -> str:
+    return f"{count:,} {kind}" if kind in {"code", "metrics"} else plural(count, kind.replace("_", " "))
 
 
 def _models(ink: Ink, impact: Impact) -> None:

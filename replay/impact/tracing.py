@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from replay.ask import Ground, ask
+from replay.ask.own import own_below
 from replay.impact.report import Impact, Subject, headline_of, summary_of, worst_first
 from replay.lineage import Kind
 from replay.query import Answer, Direction, Query
@@ -16,7 +17,8 @@ from replay.registry.standing import Deployment
 def impact(start: Sequence[str], ground: Ground, *, as_of: str | None = None) -> Impact:
     """Everything that these nodes touch: the model versions that stand on them, and how each of these stands.
 
-    The number of questions to the lineage does not depend on how much is touched.
+    A model version that made the same bytes by itself is not touched by whoever made them too; it is named apart. The
+    number of questions to the lineage does not depend on how much is touched.
 
     Args:
         start: The uids of the nodes.
@@ -27,12 +29,13 @@ def impact(start: Sequence[str], ground: Ground, *, as_of: str | None = None) ->
         ResolveError: A node is not recorded, or the asker may not see it.
         UsageError: The time is none.
     """
-    query = Query(start=tuple(dict.fromkeys(start)), direction=Direction.DOWN, include_edges=False, as_of=as_of)
-    answer = ask(query, ground)
-    met = [*answer.query.start, *answer.found]
-    found = standings([uid for uid in met if answer.nodes[uid].kind is Kind.MODEL_VERSION], ground, as_of=as_of)
+    answer = ask(Query(start=tuple(dict.fromkeys(start)), direction=Direction.DOWN, as_of=as_of), ground)
+    own = own_below(answer, ground)
+    met = [uid for uid in (*answer.query.start, *answer.found) if answer.nodes[uid].kind is Kind.MODEL_VERSION]
+    found = standings([uid for uid in met if uid in own], ground, as_of=as_of)
     models = worst_first(found.versions.values())
-    others = _others(answer, {one.uid for model in models for one in model.deployments}, ground)
+    known = {one.uid for model in models for one in model.deployments}
+    others = _others(answer, [uid for uid in answer.found if uid in own and uid not in known], ground)
     summary = summary_of(models, others)
     return Impact(
         start=tuple(_subject(uid, answer) for uid in answer.query.start),
@@ -41,7 +44,8 @@ def impact(start: Sequence[str], ground: Ground, *, as_of: str | None = None) ->
         summary=summary,
         models=models,
         other_deployments=others,
-        touched=dict(sorted(Counter(answer.nodes[uid].kind.value for uid in answer.found).items())),
+        same_bytes=tuple(_subject(uid, answer) for uid in met if uid not in own),
+        touched=dict(sorted(Counter(answer.nodes[uid].kind.value for uid in answer.found if uid in own).items())),
         complete=answer.complete and not found.hidden,
         truncated_by=answer.truncated_by or (("access",) if found.hidden else ()),
         unresolved=answer.unresolved,
@@ -50,10 +54,9 @@ def impact(start: Sequence[str], ground: Ground, *, as_of: str | None = None) ->
     )
 
 
-def _others(answer: Answer, known: set[str], ground: Ground) -> tuple[Deployment, ...]:
+def _others(answer: Answer, uids: Sequence[str], ground: Ground) -> tuple[Deployment, ...]:
     """Deployments downstream that are none of a model version's."""
-    kind = Kind.DEPLOYMENT
-    rest = [uid for uid in answer.found if answer.nodes[uid].kind is kind and uid not in known]
+    rest = [uid for uid in uids if answer.nodes[uid].kind is Kind.DEPLOYMENT]
     return tuple(deployments(rest, ground, as_of=answer.query.as_of).values())
 
 

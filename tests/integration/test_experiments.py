@@ -99,6 +99,7 @@ def test_code_that_changed_is_named_where_both_commits_are_here(session: Session
     record(session, tried(parameters={"params.yaml:rate": "1"}), "1")
     record(session, tried(parameters={"params.yaml:rate": "2"}, commit="7"), "2")
     changed = ["params.yaml", "dvc.lock", "recipes/momentum/1.json", "data/raw.csv", "data/x.csv.dvc", "conf/x.yaml"]
+    changed.append(METRICS)
     (pair,) = table(session, files=lambda a, b: [*changed, "src/fit.py"]).pairs
     assert pair.also == ("code src/fit.py",)
     asked: list[tuple[str, str]] = []

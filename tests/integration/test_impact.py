@@ -79,6 +79,17 @@ def test_the_same_is_told_of_the_commit_the_image_and_the_experiment(session: Se
         assert [one.model_id for one in touched(session, start).models] == ["carry:1", "momentum:1", "momentum:2"]
 
 
+def test_a_commit_does_not_touch_models_that_made_the_same_bytes_without_it(session: Session) -> None:
+    first, second = (register(session.store, tried(commit=letter)) for letter in "12")
+    registry.deploy(first, session, to="prod")
+    found = touched(session, uid_of({"commit": "2" * 40}))
+    assert [one.uid for one in found.models] == [second]
+    assert [(one.uid, one.name) for one in found.same_bytes] == [(first, "momentum:1")]
+    assert found.headline == "1 model version, none deployed"
+    assert found.touched == {"dataset": 1, "metrics": 1, "model": 1, "model_version": 1, "run": 2}
+    assert "Not touched, for they made some of the same bytes by themselves: momentum:1." in shown(found)
+
+
 def test_a_model_version_touches_itself(session: Session) -> None:
     (version,) = versions(session, 1)
     registry.deploy(version, session, to="prod")
@@ -182,7 +193,7 @@ def test_the_report_names_every_model_its_decision_and_its_owner(session: Sessio
         "✓ reproduced",
         "never replayed",
         "prod until ",
-        "Everything downstream: ",
+        "Everything that stands on it: ",
         "This is complete: nothing that is recorded was left out.",
     ):
         assert part in text, part
@@ -193,7 +204,7 @@ def test_what_touches_nothing_says_so(session: Session) -> None:
     (version,) = versions(session, 1)
     found = touched(session, registry.approve(version, session, reason="fine").action)
     assert (found.headline, found.touched) == ("no model version", {})
-    assert "Everything downstream: nothing." in shown(found)
+    assert "Everything that stands on it: nothing." in shown(found)
 
 
 def test_the_number_of_questions_does_not_grow_with_the_models(
