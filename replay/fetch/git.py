@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from replay.identity import sha256_hex
 from replay.store import fsops
 
 __all__ = ["CodeState", "Mirror", "WorkTree", "mirror_path"]
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def mirror_path(mirrors: Path, source: str) -> Path:
@@ -57,6 +60,10 @@ class Mirror:
         """
         if self.contains(commit):
             return None
+        with _ONE_AT_A_TIME:  # code and data are brought by threads of their own, and both may want it first
+            return None if self.contains(commit) else self._bring(commit, sources)
+
+    def _bring(self, commit: str, sources: Sequence[str]) -> str:
         asked, shallow, silent = [], False, False
         for source in sources:
             place, local = check_source(source)
