@@ -15,7 +15,8 @@ from replay.retention.in_use import in_use
 from replay.retention.shelves import Shelves
 from replay.retention.world import World
 from replay.session import Session
-from replay.store.holdings import Holder, holders
+from replay.store.holders import holders
+from replay.store.holdings import Holder
 
 VEILED = "something that you may not read"
 

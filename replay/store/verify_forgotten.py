@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from replay.store import reads
 from replay.store.blobs import Blobs
-from replay.store.holdings import FORGOTTEN, blob_claims, dropped, holders_in
+from replay.store.holders import holders_in
+from replay.store.holdings import FORGOTTEN, blob_claims, dropped
 from replay.store.interface import Database
 
 
