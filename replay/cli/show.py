@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from replay.cli.common import console, printable, write_json
+from replay.cli.options import overrides as setting_overrides
 from replay.errors import ModelNotFoundError, ResolveError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="ID|FILE|COMMIT|…")
 @click.option("--page", "only_page", is_flag=True, help="Show the node's page: of a model version too, of a file too.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: of a model version its recipe, else its page.")
-def command(what: str, only_page: bool, as_json: bool) -> int:
+@setting_overrides
+def command(what: str, only_page: bool, as_json: bool, overrides: tuple[str, ...]) -> int:
     """Show everything about a model version or about anything else that is recorded.
 
     Of a model version: what was decided about it, where it runs, how its replays ended, its lineage, and its recipe. Of
@@ -32,7 +34,7 @@ def command(what: str, only_page: bool, as_json: bool) -> int:
     from replay.session import Session
 
     path = Path(what)
-    with Session.open(Path.cwd(), overrides=(), progress=Silent(), create=False) as session:
+    with Session.open(Path.cwd(), overrides=overrides, progress=Silent(), create=False) as session:
         if not only_page and inspecting.is_recipe_file(path):
             return _show_recipe(inspecting.recipe_or_file(what, session), as_json)
         if not only_page and path.exists():

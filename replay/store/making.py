@@ -32,7 +32,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     """Its tables were made just now."""
     pointed: bool
     """The folder names this database since just now."""
-    root: Path
+    root: str
+    """The folder."""
 
 
 def init_file(root: Path) -> Made:
@@ -115,7 +116,7 @@ def _told(store: Store, *, made: bool, pointed: bool) -> Made:
         transactions=tx,
         made=made,
         pointed=pointed,
-        root=store.root,
+        root=str(store.root),
     )
 
 
