@@ -140,9 +140,7 @@ def require_apart(source: Place, target: Place) -> None:
     if source.file is not None and target.file is not None:
         same = target.file.exists() and source.file.samefile(target.file)
     elif source.url is not None and target.url is not None:
-        from replay.store.postgres import identity_of
-
-        same = identity_of(source.url) == identity_of(target.url)
+        same = standing.identity_of(source.url) == standing.identity_of(target.url)
     if same:
         raise UsageError(f"{source.text} and {target.text}: are the same store", hint="copy to another place")
 

@@ -36,6 +36,7 @@ _FORM = (
 _REFUSED = (
     "is the server up, and are user, password and database right? The password comes from PGPASSWORD or ~/.pgpass"
 )
+_NO_TABLES = "is it the right database? `replay store init` makes the tables in a new one"
 _AGAIN = "nothing was half-written; when the server is back, run the same command again"
 
 
@@ -69,20 +70,6 @@ def connect(url: str, **options: Any) -> psycopg.Connection[Row]:
         raise StoreError(f"{place_of(url)}: {_first(error)}", hint=_REFUSED) from error
 
 
-def identity_of(url: str) -> tuple[str, ...]:
-    """Which tables of which database of which server an address means: another address may mean the same.
-
-    Raises:
-        StoreError: No server answers, or it refuses.
-    """
-    query = (
-        "SELECT pg_postmaster_start_time(), (SELECT oid FROM pg_database WHERE datname = current_database()), "
-        "coalesce(to_regclass('transactions')::oid::text, current_schema()::text, '')"
-    )
-    with contextlib.closing(connect(url)) as connection, translated(place_of(url)):
-        return tuple(map(str, connection.execute(query).fetchall()[0]))
-
-
 @contextlib.contextmanager
 def translated(place: str) -> Iterator[None]:
     """Turn an error of the driver in the body into a `StoreError` that names ``place`` and a remedy."""
@@ -97,7 +84,7 @@ def translated(place: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise StoreError(f"{place}: {_first(error)}", hint="ask its owner for the right to do this") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        raise StoreCorruptError(f"{place}: {_first(error)}", hint="`replay store init` makes the tables") from error
+        raise StoreCorruptError(f"{place}: {_first(error)}", hint=_NO_TABLES) from error
     except psycopg.Error as error:
         raise StoreError(f"{place}: {_first(error)}") from error
 

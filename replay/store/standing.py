@@ -125,6 +125,22 @@ def of_server(url: str) -> Standing:
         return _judged(ask, [row[0] for row in ask(query)], place)
 
 
+def identity_of(url: str) -> tuple[str, ...]:
+    """Which tables of which database of which server an address means: another address may mean the same.
+
+    Raises:
+        StoreError: No server answers, or it refuses.
+    """
+    query = (
+        "SELECT pg_postmaster_start_time(), (SELECT oid FROM pg_database WHERE datname = current_database()), "
+        "coalesce(to_regclass('transactions')::oid::text, current_schema()::text, '')"
+    )
+    from replay.store import postgres
+
+    with contextlib.closing(postgres.connect(url)) as connection, postgres.translated(postgres.place_of(url)):
+        return tuple(map(str, connection.execute(query).fetchall()[0]))
+
+
 def _judged(ask: _Ask, names: Collection[str], place: str) -> Standing:
     there = tuple(name for name in _NAMES if name in names)
     if not there:
