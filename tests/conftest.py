@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from tests_support import postgres, stores
+from tests_support.folders import quick_folder
 
 from replay.store.database import Store
 
@@ -57,6 +59,13 @@ def repository(tmp_path: Path) -> Path:
     root.mkdir()
     subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
     return root
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """As `tmp_path`, in memory where that can be, and never kept: for tests that write and sync very often."""
+    with tempfile.TemporaryDirectory(prefix="replay-test-", dir=quick_folder()) as made:
+        yield Path(made)
 
 
 @pytest.fixture(scope="session")

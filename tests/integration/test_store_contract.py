@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -729,6 +731,49 @@ def test_reading_never_imports_sqlalchemy(store: Store) -> None:
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
     subprocess.run([sys.executable, "-c", code, store.root], check=True)
+
+
+HOT: dict[str, Callable[[Store], object]] = {
+    "node": lambda store: store.node(DATA.uid),
+    "closure": lambda store: store.closure(uid(store, "momentum:1")),
+    "closure down": lambda store: store.closure(DATA.uid, direction="down"),
+    "cut closure": lambda store: store.closure(DATA.uid, direction="down", limit=2),
+    "neighbours": lambda store: store.neighbours(DATA.uid, direction="down"),
+    "neighbours up": lambda store: store.neighbours(build(1)[0][1].uid),
+    "prefix": lambda store: store.find_prefix("abab"),
+    "name": lambda store: store.find_name("momentum"),
+    "facets": lambda store: store.histories([DATA.uid, group_node("momentum").uid]),
+    "version": lambda store: uid(store, "momentum:2"),
+    "newest version": lambda store: uid(store, "momentum"),
+    "alias": lambda store: uid(store, "momentum@prod"),
+}
+_SCANS = re.compile(r"SCAN (?!walk|cut|json_each|CONSTANT)|Seq Scan on (?!walk|cut)")
+
+
+@pytest.mark.parametrize("what", HOT)
+def test_no_hot_read_reads_a_whole_table(store: Store, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Whatever the planner knows of the tables."""
+    for _ in range(3):
+        store.register("momentum", build)
+    set_alias(store, "momentum", "prod", 1)
+    asked: list[tuple[str, Any]] = []
+    rows = store.database.rows
+
+    def listening(sql: str, values: Any = ()) -> list[Any]:
+        asked.append((sql, values))
+        return rows(sql, values)
+
+    monkeypatch.setattr(store.database, "rows", listening)
+    HOT[what](store)
+    monkeypatch.undo()
+    selects = [(sql, values) for sql, values in asked if sql.lstrip().startswith(("SELECT", "WITH"))]
+    assert selects
+    for statement in ("SELECT 1", "ANALYZE"):
+        with raw(store) as run:
+            run(statement)
+        for sql, values in selects:
+            plan = rows(("EXPLAIN " if store.database.shared else "EXPLAIN QUERY PLAN ") + sql, values)
+            assert not _SCANS.search("\n".join(str(step[-1]) for step in plan)), (sql, plan)
 
 
 # -- great ones -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from tests_support.folders import quick_folder
 
 from replay.store.migrating import upgrade_postgres
 
@@ -40,7 +41,6 @@ host all locked 127.0.0.1/32 scram-sha-256
 host all all    127.0.0.1/32 trust
 """
 _START_SECONDS = 60
-_ROOM = 1 << 30
 
 
 def _programs() -> Path:
@@ -63,13 +63,6 @@ def _unprivileged() -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 
 
-def _memory() -> Path | None:
-    """Where files are no disk's work: a database is made there in a tenth of the time."""
-    shared = Path("/dev/shm")
-    roomy = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > _ROOM
-    return shared if roomy else None
-
-
 class Cluster:
     """A server of our own, empty, with the superuser ``replay``.
 
@@ -84,7 +77,7 @@ class Cluster:
             durable: What is committed survives a crash of the machine; without, it is faster.
         """
         self._programs = _programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="replay-postgres-", dir=None if durable else _memory()))
+        self._folder = Path(tempfile.mkdtemp(prefix="replay-postgres-", dir=None if durable else quick_folder()))
         self._data = self._folder / "data"
         self._server: subprocess.Popen[bytes] | None = None
         self.port = 0
