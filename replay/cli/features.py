@@ -12,7 +12,6 @@ from replay.cli.common import console, printable, write_json
 from replay.cli.options import F
 
 if TYPE_CHECKING:
-    from replay.features.values import Group
     from replay.session import Session
 
 _FILE = click.Path(path_type=Path)
@@ -63,7 +62,7 @@ def register_command(
     """
     from replay import features
 
-    document = features.read_document(definition) if definition else None
+    document = features.read_document(definition) if definition else ""
     columns = features.read_columns(schema) if schema else ()
     with _open(overrides, create=True) as session:
         made = features.register(
@@ -161,14 +160,18 @@ def list_command(as_json: bool, overrides: tuple[str, ...]) -> int:
     from replay import features
 
     with _open(overrides) as session:
-        rows = [(group, features.batches_of(group, session.store)) for group in features.every(session.ground)]
+        ground = session.ground
+        told = [features.tell(group, ground, users=False) for group in features.every(ground)]
     if as_json:
-        listed = [{"group": group, "batches": len(all_), "rows": sum(b.rows for b in all_)} for group, all_ in rows]
+        listed = [
+            {"group": one.group, "batches": len(one.batches), "rows": sum(batch.rows for batch in one.batches)}
+            for one in told
+        ]
         _write("list", {"groups": listed})
     else:
         from replay.report.text_features import render_groups
 
-        render_groups(rows, console())
+        render_groups(told, console())
     return 0
 
 
@@ -180,24 +183,14 @@ def show_command(name: str, as_json: bool, overrides: tuple[str, ...]) -> int:
     from replay import features
 
     with _open(overrides) as session:
-        ground = session.ground
-        group = features.find(name, ground)
-        batches = features.batches_of(group, session.store)
-        views = [features.with_users(view, ground) for view in features.views_of(group, session.store)]
-        document = _document(group, session)
+        told = features.tell(features.find(name, session.ground), session.ground)
     if as_json:
-        _write("show", {"group": group, "document": document, "batches": batches, "views": views})
+        _write("show", {"group": told.group, "batches": told.batches, "views": told.views, "hidden": told.hidden})
     else:
         from replay.report.text_features import render_group
 
-        render_group(group, document, batches, views, console())
+        render_group(told, console())
     return 0
-
-
-def _document(group: Group, session: Session) -> str:
-    """The text that describes the group now."""
-    sha256 = group.definition.document
-    return session.store.blobs.read(sha256).decode() if sha256 else ""
 
 
 def _again(name: str, as_of: str, written: str, target: Path, *, all_versions: bool) -> str:

@@ -12,12 +12,11 @@ from typing import Any
 
 import msgspec
 
-from replay.ask import Ground, ask
+from replay.ask import Ground
 from replay.ask.seen import seen
 from replay.errors import StoreCorruptError, UsageError
 from replay.features.values import Batch, Columns, Definition, Group, View
 from replay.lineage import Edge, EdgeType, Facet, Kind, Node
-from replay.query import Direction, Query
 from replay.store import reads
 from replay.store.database import Store
 from replay.store.rows import edge_of
@@ -166,21 +165,6 @@ def view_of(node: Node) -> View:
             f"{node.uid}: what was recorded of the view cannot be read: {error}",
             hint="`replay verify` says what is damaged",
         ) from error
-
-
-def with_users(view: View, ground: Ground) -> View:
-    """The view with the runs that used it and the models that stand on it, as far as the asker may see them."""
-    query = Query(
-        start=(view.uid,), direction=Direction.DOWN, kinds=(Kind.RUN, Kind.MODEL_VERSION), include_edges=False
-    )
-    entries = ask(query, ground).nodes
-    store = ground.places[0].store
-    used = {e.source for e, _ in store.neighbours(view.uid, direction="down") if e.type is EdgeType.USED}
-    return msgspec.structs.replace(
-        view,
-        runs=tuple(e.identity["run"] for e in entries.values() if e.uid in used),
-        models=tuple(sorted(e.name for e in entries.values() if e.kind is Kind.MODEL_VERSION)),
-    )
 
 
 def _members(group: Group, store: Store, role: str) -> list[tuple[Edge, int, str]]:

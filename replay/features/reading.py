@@ -11,13 +11,13 @@ import msgspec
 
 from replay.ask.times import instant
 from replay.errors import StoreBusyError, StoreCorruptError, UsageError
-from replay.features.changing import Change, change
 from replay.features.groups import BATCH, ROWS, VIEW, batches_of, read_group, view_of
 from replay.features.times import is_day, nanoseconds, recorded, shown
 from replay.features.values import Batch, Columns, Definition, Group, View
 from replay.features.writing import content_node, scratch
 from replay.lineage import Edge, EdgeType, Kind, Node, agent_node
 from replay.store import fsops
+from replay.store.database import Decision
 from replay.store.hashing import Described, describe
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read(
         described = describe(temp)
         view = _view_node(question, selection, count, digest)
         content = content_node(target.name, described)
-        change(store, lambda: _change(group, question, view, content, reader, store))
+        store.decide(lambda: _decision(group, question, view, content, reader, store))
         fsops.publish(temp, fd, target, mode=0o644)
     found = view_of(view)
     store.note("read", feature_group=group.name, view=found.uid, as_of=found.as_of, written=found.written)
@@ -198,11 +198,12 @@ def _view_node(question: _Question, selection: Selection, rows: int, digest: str
         "digest": f"sha256:{digest}",
         "columns": [list(pair) for pair in columns],
         "batches": len(question.batches),
+        "definition": question.definition.version,
     }
     return msgspec.structs.replace(question.node, attrs=attrs)
 
 
-def _change(group: Group, question: _Question, view: Node, content: Node, reader: Node, store: Store) -> Change:
+def _decision(group: Group, question: _Question, view: Node, content: Node, reader: Node, store: Store) -> Decision:
     """The view and the file's content, unless something else is recorded of it, or came meanwhile."""
     if store.has(view.uid):
         _require_same(view, store)
@@ -216,7 +217,7 @@ def _change(group: Group, question: _Question, view: Node, content: Node, reader
     edges += [
         Edge(source=view.uid, type=EdgeType.DERIVED_FROM, target=batch.uid, role=BATCH) for batch in question.batches
     ]
-    return Change(nodes=(reader, view, content), edges=tuple(edges))
+    return (reader, view, content), edges, ()
 
 
 def _require_same(view: Node, store: Store) -> None:

@@ -26,7 +26,7 @@ class Definition(_Value, frozen=True, kw_only=True):
     columns: Columns = ()
     """Empty until the first rows decide it."""
     document: str = ""
-    """SHA-256 of the text that describes it, kept as a blob."""
+    """The text that describes the group, YAML or JSON."""
     recorded: str = ""
     by: str = ""
 
@@ -78,6 +78,8 @@ class View(_Value, frozen=True, kw_only=True):
     """Of the rows, in whatever file (see `digest`)."""
     columns: Columns
     batches: int
+    definition: int
+    """The version of the group's definition that held then."""
     runs: tuple[str, ...] = ()
     """The runs that used it."""
     models: tuple[str, ...] = ()

@@ -11,11 +11,11 @@ import msgspec
 
 from replay.acting import Asker, act
 from replay.errors import StoreBusyError, UsageError
-from replay.features.changing import Change, change
 from replay.features.groups import BATCH, ROWS, SCHEMA, batches_of, known, source_uid
 from replay.features.values import Batch, Definition, Group
 from replay.lineage import Edge, EdgeType, Kind, Node
 from replay.store import fsops
+from replay.store.database import Decision
 from replay.store.hashing import Described, describe
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def write(group: Group, path: Path, session: Session) -> Written:
             return Written(batch=before, new=False)
         store.blobs.put_file(incoming.parquet, incoming.described.digests.sha256)
     asker = session.asker
-    change(store, lambda: _change(group, incoming, asker, store))
+    store.decide(lambda: _decision(group, incoming, asker, store))
     found = _find(group, incoming.described.digests.sha256, store)
     if found is None:
         raise StoreBusyError(f"{path}: the rows were written, and cannot be seen yet", hint="ask again")
@@ -130,7 +130,7 @@ def scratch(store: Store) -> Path:
     return folder
 
 
-def _change(group: Group, incoming: _Incoming, asker: Asker, store: Store) -> Change:
+def _decision(group: Group, incoming: _Incoming, asker: Asker, store: Store) -> Decision:
     """The batch and who wrote it, unless the group has changed since its rows were checked."""
     definition = incoming.definition
     now = known(group.uid, store)
@@ -162,7 +162,7 @@ def _change(group: Group, incoming: _Incoming, asker: Asker, store: Store) -> Ch
     if incoming.source is not None:
         nodes.append(incoming.source)
         edges.append(Edge(source=batch.uid, type=EdgeType.DERIVED_FROM, target=incoming.source.uid, role=ROWS))
-    return Change(nodes=(*nodes, *made.nodes), edges=(*edges, *made.edges), facets=made.facets)
+    return (*nodes, *made.nodes), (*edges, *made.edges), made.facets
 
 
 def content_node(name: str, described: Described) -> Node:

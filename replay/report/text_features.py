@@ -11,35 +11,35 @@ from replay.report.words import plural, utc
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from replay.features.values import Batch, Definition, Group, View
+    from replay.features.telling import Told
+    from replay.features.values import Batch, Definition, View
 
 
-def render_groups(rows: Sequence[tuple[Group, Sequence[Batch]]], console: Console) -> None:
+def render_groups(rows: Sequence[Told], console: Console) -> None:
     """Print one line for each group."""
     ink = Ink(console)
     if not rows:
         ink.line("no feature group is registered yet; `replay features register NAME …` registers one")
         return
     table = ink.table("group", "record id", "event time", "definition", "batches", "rows", "last write")
-    for group, batches in rows:
-        now = group.definition
+    for told in rows:
+        now, batches = told.group.definition, told.batches
         last = utc(batches[-1].written) if batches else "none yet"
         total = sum(batch.rows for batch in batches)
         cells = (now.record_id, now.event_time, str(now.version), f"{len(batches):,}", f"{total:,}", last)
-        table.add_row(ink.text(group.name, "bold"), *map(ink.text, cells))
+        table.add_row(ink.text(told.group.name, "bold"), *map(ink.text, cells))
     console.print(table, highlight=False)
 
 
-def render_group(
-    group: Group, document: str, batches: Sequence[Batch], views: Sequence[View], console: Console
-) -> None:
-    """Print what is known of a group; ``document`` describes it."""
-    ink, now = Ink(console), group.definition
+def render_group(told: Told, console: Console) -> None:
+    """Print what is known of a group."""
+    ink, group, batches, views = Ink(console), told.group, told.batches, told.views
+    now = group.definition
     ink.line(ink.text(group.name, "bold"), f": feature group, record id {now.record_id}, event time {now.event_time}")
     ink.heading("Definition")
     for one in group.definitions:
         ink.bullet(_definition(one))
-    for line in document.splitlines():
+    for line in now.document.splitlines():
         ink.whole(line, indent=4)
     ink.heading("Columns")
     if not now.columns:
@@ -51,11 +51,12 @@ def render_group(
     ink.heading(plural(len(views), "view"))
     for view in views:
         _view(view, ink)
+    if told.hidden:
+        ink.line(f"{plural(told.hidden, 'other')} that you may not see")
 
 
 def _definition(one: Definition) -> str:
-    text = f", sha256:{one.document[:12]}…" if one.document else ""
-    return f"version {one.version}, {utc(one.recorded)}, by {one.by}{text}"
+    return f"version {one.version}, {utc(one.recorded)}, by {one.by}"
 
 
 def _batches(batches: Sequence[Batch], ink: Ink) -> None:

@@ -83,7 +83,11 @@ def test_words_for_people_go_where_they_belong(project: Project) -> None:
         assert text in shown
     told = features(project, "show", "prices", "--json").json()
     assert told["schema_version"] == "replay.features.show/1"
-    assert (len(told["batches"]), len(told["views"]), told["document"].split(":")[0]) == (1, 1, "description")
+    assert (len(told["batches"]), len(told["views"]), told["group"]["definitions"][0]["document"].split(":")[0]) == (
+        1,
+        1,
+        "description",
+    )
     assert features(project, "list", "--json").json()["groups"][0]["rows"] == 2
 
 

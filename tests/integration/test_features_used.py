@@ -97,8 +97,9 @@ def test_the_group_tells_who_used_it(session: Session, tmp_path: Path) -> None:
     unused = view_of(session, tmp_path, "2026-01-02", "other.parquet")
     run = record(session, [(artifact(made.path, "f.parquet"), made.path)])
     group = features.find("prices", session.ground)
-    told = [features.with_users(view, session.ground) for view in features.views_of(group, session.store)]
-    assert [(view.uid, view.runs, view.models) for view in told] == [
+    told = features.tell(group, session.ground)
+    assert (len(told.batches), told.hidden) == (1, 0)
+    assert [(view.uid, view.runs, view.models) for view in told.views] == [
         (made.view.uid, (run,), ("momentum:1",)),
         (unused.view.uid, (), ()),
     ]
