@@ -62,8 +62,13 @@ def groups_of(database: Database, uids: Collection[str]) -> dict[str, frozenset[
         f"SELECT f.node, f.key, f.value FROM facets f WHERE f.node {database.any} "
         "AND substr(f.key, 1, 6) = ? ORDER BY f.id"
     )
-    found: dict[int, set[str]] = {}
+    found: dict[int, frozenset[str]] = {}
+    alone: dict[str, frozenset[str]] = {}  # most nodes are in one group or in none
     for node, key, value in database.rows(query, (database.many(names), _MEMBER)):
-        groups, group = found.setdefault(node, set()), key.removeprefix(_MEMBER)
-        groups.discard(group) if value == _NO_VALUE else groups.add(group)
-    return {names[node]: frozenset(groups) for node, groups in found.items() if groups}
+        group = alone.get(key) or alone.setdefault(key, frozenset((key.removeprefix(_MEMBER),)))
+        known = found.get(node)
+        if value == _NO_VALUE:
+            found[node] = known - group if known else frozenset()
+        else:
+            found[node] = known | group if known else group
+    return {names[node]: groups for node, groups in found.items() if groups}
