@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO ?= demo
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup engine demo test lint bench lock clean
+.PHONY: help setup engine demo postgres test lint bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -32,7 +32,14 @@ lint: setup  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: engine lint  ## every test, Docker ones included
+postgres:  ## the programs of a PostgreSQL server, where a test can find them
+	@if test -n "$$REPLAY_TEST_POSTGRES" || command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; \
+	then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get > /dev/null; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql > /dev/null; \
+	fi  # else the tests that need it fail, and say so
+
+test: engine lint postgres  ## every test, Docker ones included
 	$(BIN)/python -m pytest --require-docker -m "not alone" -n 3 --dist loadgroup tests
 	$(BIN)/python -m pytest --require-docker -m alone tests
 

@@ -10,9 +10,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg import conninfo
 from tests_support import stores
 from tests_support.postgres import PASSWORD, Cluster, Server
 from tests_support.stores import DATA, build, contents, raw
@@ -41,7 +43,7 @@ def admin(postgres_server: Server) -> Iterator[psycopg.Connection[Any]]:
 
 def name_of(store: Store) -> str:
     assert isinstance(store.database, PostgresDatabase)
-    return store.database.url.rpartition("/")[2]
+    return str(conninfo.conninfo_to_dict(store.database.url)["dbname"])
 
 
 def cut_off(admin: psycopg.Connection[Any], store: Store) -> int:
@@ -425,9 +427,10 @@ def reader_url(store: Store, admin: psycopg.Connection[Any]) -> Iterator[str]:
     assert isinstance(store.database, PostgresDatabase)
     role = f"{name_of(store)}_reader"
     with raw(store) as run:
-        run(f"CREATE ROLE {role} LOGIN")
+        run(f"CREATE ROLE {role} LOGIN PASSWORD 'reader'")
         run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
-    yield store.database.url.replace("replay@", f"{role}@")
+    address = urlsplit(store.database.url)
+    yield address._replace(netloc=f"{role}:reader@{address.netloc.rpartition('@')[2]}").geturl()
     with raw(store) as run:
         run(f"DROP OWNED BY {role}")
     admin.execute(f"DROP ROLE {role}")

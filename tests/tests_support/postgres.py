@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import pwd
@@ -41,6 +42,8 @@ host all locked 127.0.0.1/32 scram-sha-256
 host all all    127.0.0.1/32 trust
 """
 _START_SECONDS = 60
+_PREFIX = "replay-postgres-"
+_AGE_SECONDS = 600
 
 
 def _programs() -> Path:
@@ -63,6 +66,15 @@ def _unprivileged() -> list[str]:
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 
 
+def _sweep(home: Path) -> None:
+    """Remove what killed processes left; their servers ended with them."""
+    for folder in home.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), (folder / "owner").open() as owner:  # locked, or another one sweeps
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - Path(owner.name).stat().st_mtime > _AGE_SECONDS:  # else it may be about to be locked
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 class Cluster:
     """A server of our own, empty, with the superuser ``replay``.
 
@@ -77,7 +89,11 @@ class Cluster:
             durable: What is committed survives a crash of the machine; without, it is faster.
         """
         self._programs = _programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="replay-postgres-", dir=None if durable else quick_folder()))
+        home = Path(tempfile.gettempdir()) if durable else quick_folder() or Path(tempfile.gettempdir())
+        _sweep(home)
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+        self._owner = (self._folder / "owner").open("w")  # locked for as long as we live
+        fcntl.flock(self._owner, fcntl.LOCK_EX)
         self._data = self._folder / "data"
         self._server: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -126,6 +142,7 @@ class Cluster:
         try:
             self.stop("immediate")
         finally:
+            self._owner.close()
             shutil.rmtree(self._folder)
 
     def _answers(self) -> bool:
