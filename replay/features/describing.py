@@ -65,15 +65,31 @@ def _parsed(path: Path, text: str) -> Any:
     if path.suffix not in {".yaml", ".yml", ".json"}:
         raise UsageError(f"{path}: got a file {path.suffix or 'without suffix'}, expected .yaml or .json")
     try:
-        return json.loads(text) if path.suffix == ".json" else _yaml(text)
+        return json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else _yaml(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping; of a key that stands there twice nobody knows which value is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"got {next(key for key in names if names.count(key) > 1)!r} twice, expected it once")
+    return found
 
 
 def _yaml(text: str) -> Any:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Refuses a mapping with a key that stands there twice."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            _once([(str(key.value), None) for key, _ in node.value])
+            return super().construct_mapping(node, deep)
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error

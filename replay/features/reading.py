@@ -101,7 +101,7 @@ def read(
         store.decide(lambda: _decision(group, question, view, content, reader, store))
         fsops.publish(temp, fd, target, mode=0o644)
     found = view_of(view)
-    store.note("read", feature_group=group.name, view=found.uid, as_of=found.as_of, written=found.written)
+    store.note("features read", feature_group=group.name, view=found.uid, as_of=found.as_of, written=found.written)
     warnings = tuple(_warnings(question, found))
     return Reading(view=found, path=target, described=described, batches=question.batches, warnings=warnings)
 
@@ -130,7 +130,9 @@ def _question(group: Group, store: Store, as_of: str, written: str | None, all_v
         "written": max([definition.recorded, *(batch.written for batch in batches)]),
         **({"versions": "all"} if all_versions else {}),
     }
-    node = Node(kind=Kind.FEATURE_VIEW, identity=identity, name=f"{group.name}@{text}")
+    every = ", all versions" if all_versions else ""
+    name = f"{group.name} as of {text}, written up to {identity['written']}{every}"
+    node = Node(kind=Kind.FEATURE_VIEW, identity=identity, name=name)
     return _Question(
         node=node,
         as_of=moment,
@@ -224,7 +226,7 @@ def _require_same(view: Node, store: Store) -> None:
     before, now = view_of(store.node(view.uid)), view_of(view)
     if before != now:
         raise StoreCorruptError(
-            f"{view.name}, written up to {now.written}: got {now.rows} rows {now.digest} from {now.batches} batches, "
+            f"{view.name}: got {now.rows} rows {now.digest} from {now.batches} batches, "
             f"expected {before.rows} rows {before.digest} from {before.batches}, as recorded",
             hint="`replay verify` says what is damaged; nothing was written",
         )

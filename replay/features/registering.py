@@ -68,7 +68,7 @@ def register(
 
     store.decide(build)
     if changed[-1]:
-        store.note("register", feature_group=name)
+        store.note("features register", feature_group=name)
     return Registered(group=known(node.uid, store), new=changed[-1])
 
 

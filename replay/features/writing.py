@@ -71,7 +71,7 @@ def write(group: Group, path: Path, session: Session) -> Written:
     found = _find(group, incoming.described.digests.sha256, store)
     if found is None:
         raise StoreBusyError(f"{path}: the rows were written, and cannot be seen yet", hint="ask again")
-    store.note("write", feature_group=group.name, batch=found.sha256)
+    store.note("features write", feature_group=group.name, batch=found.sha256)
     return Written(batch=found, new=True)
 
 

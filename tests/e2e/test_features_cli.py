@@ -172,8 +172,10 @@ def test_a_recorded_model_names_its_view_and_is_replayed_after_newer_rows(projec
     late = [write(project, text)["batch"]["sha256"] for text in (TUESDAY, LATE)]
     down = project.replay("lineage", batch, "--down", "--kind", "model_version", "--json").json()
     assert [entry["name"] for uid, entry in down["nodes"].items() if uid in down["found"]] == ["demo:1"]
+    assert "demo:1" in project.replay("impact", batch).stdout
     for other in late:
         assert project.replay("lineage", other, "--down", "--kind", "model_version", "--json").json()["found"] == []
+        assert "demo:1" not in project.replay("impact", other).stdout
     up = project.replay("lineage", "demo:1", "--json", "--edges").json()
     used = [edge for edge in up["edges"] if edge.get("role") == "features:prices"]
     assert [(edge["type"], edge["target"], edge["attrs"]) for edge in used] == [

@@ -202,6 +202,7 @@ def test_the_lineage_says_what_a_view_is(session: Session, tmp_path: Path) -> No
     made = read(session, MONDAY, tmp_path)
     store, view = session.store, session.store.node(made.view.uid)
     assert view.kind is Kind.FEATURE_VIEW
+    assert view.name == f"prices as of 2026-03-02T00:00:00Z, written up to {later.written}"
     assert view.identity == {
         "feature_group": "prices", "store": store.id, "as_of": "2026-03-02T00:00:00Z", "written": later.written,
     }  # fmt: skip

@@ -65,7 +65,7 @@ def test_who_registered_is_an_action_of_the_lineage(session: Session) -> None:
     assert [(node.type, node.basis) for node in actions] == [("register", session.asker.user)]
     assert session.store.facets(group.uid)["schema"].action == actions[0].uid
     last = list(session.store.journal.records())[-1]
-    assert (last.action, last.fields["feature_group"]) == ("register", "prices")
+    assert (last.action, last.fields["feature_group"]) == ("features register", "prices")
 
 
 @pytest.mark.parametrize(
