@@ -26,8 +26,8 @@ def files_at_tips(root: Path, wanted: Callable[[str], bool]) -> dict[tuple[str, 
         return {}
     found = {
         (branch, path): id_
-        for branch in _lines(root, "for-each-ref", "--format=%(refname:short)%00", "refs/heads")
-        for path, id_ in _tree(root, branch.strip())
+        for branch in map(str.strip, _lines(root, "for-each-ref", "--format=%(refname:lstrip=2)%00", "refs/heads"))
+        for path, id_ in _tree(root, branch)
         if wanted(path)
     }
     contents = _contents(root, sorted(set(found.values())))
