@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import os
 import shlex
-import shutil
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -57,38 +51,33 @@ class Demo:
     """The example repository in one folder. Its commits are the same everywhere: fixed author, dates and content."""
 
     def __init__(self, directory: Path) -> None:
-        import yaml
+        from replay.templates import Layout, gallery
 
         self.directory = directory
-        self._example = _gallery() / EXAMPLE
-        variants: Any = yaml.safe_load((self._example / "variants.yaml").read_text())
-        self._data: dict[str, dict[str, str]] = variants["data"]
-        self._versions: dict[int, dict[str, Any]] = variants["versions"]
+        self._template = gallery().template(EXAMPLE)
+        self._layout = Layout(self._template, directory, self._prepare)
         self._commits = 0
 
     @property
     def versions(self) -> list[int]:
         """The versions that are recorded, in order."""
-        return sorted(self._versions)
+        return self._template.versions
 
     def lay_out(self) -> None:
         """Make the Git and DVC repository, unless it is there."""
+        from replay.templates.layout import is_free
+
         marker = self.directory / ".git" / "replay-demo"
         if marker.exists():
             self._commits = int(marker.read_text())
             self.say(f"reusing the repository in {self.directory}")
             return
-        if self.directory.exists() and any(self.directory.iterdir()):
+        if not is_free(self.directory):
             raise UsageError(
                 f"{self.directory} is not empty and holds no demo", hint="give a folder that is new or empty"
             )
         self.say(f"laying out the example in {self.directory}")
-        shutil.copytree(self._example / "project", self.directory, dirs_exist_ok=True)
-        self.run("git", "init", "--quiet", "--initial-branch=main", quiet=True)
-        self.run("dvc", "init", "--quiet")
-        (self.directory / ".gitignore").open("a").write("/.storage\n")
-        self.run("dvc", "remote", "add", "--quiet", "--default", "storage", ".storage")
-        self._write_version(self.versions[0])
+        self._layout.begin(self.versions[0], "--initial-branch=main")
         marker.write_text(str(self._commits))
 
     def record(self, version: int) -> None:
@@ -97,11 +86,11 @@ class Demo:
         if (self.directory / "recipes" / EXAMPLE / f"{version}.json").exists():
             self.say(f"reusing {model_id}, which is recorded already")
             return
-        spec = self._versions[version]
-        self.say(f"\n{model_id}: {spec['message']}")
+        message = self._template.message(version)
+        self.say(f"\n{model_id}: {message}")
         if version != self.versions[0]:
-            self._write_version(version)
-        self._commit(spec["message"])
+            self._layout.write(version)
+        self._commit(message)
         self.run("replay", "record", "--model", EXAMPLE, "--profile", PROFILE)
         self._commit(f"Record {model_id}")
         self.run("dvc", "push", "--quiet")
@@ -124,23 +113,9 @@ class Demo:
             raise RecordError(f"{shlex.join(command)} exited with {done.returncode}", hint="the lines above say why")
         return done.returncode
 
-    def _write_version(self, version: int) -> None:
-        spec = self._versions[version]
-        for path in self._edited_files():
-            shutil.copyfile(self._example / "project" / path, self.directory / path)
-        for path, text in spec["files"].items():
-            (self.directory / path).write_text(text)
-        for path, source in self._data.items():
-            target = self.directory / path
-            data = _until(gzip.decompress((self._example / source["source"]).read_bytes()), source, spec["until"])
-            if not target.exists() or target.read_bytes() != data:
-                target.parent.mkdir(exist_ok=True)
-                target.unlink(missing_ok=True)
-                target.write_bytes(data)
-        self.run("dvc", "add", "--quiet", *self._data)
-
-    def _edited_files(self) -> set[str]:
-        return {path for spec in self._versions.values() for path in spec["files"]}
+    def _prepare(self, *command: str) -> None:
+        """What lays the example out, shown like all other commands, but for the first one."""
+        self.run(*command, quiet=command[:2] == ("git", "init"))
 
     def _commit(self, message: str) -> None:
         self.run("git", "add", "--all", ":!recipes", quiet=True)
@@ -159,23 +134,3 @@ class Demo:
         dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
         plain = {"DVC_NO_ANALYTICS": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         return os.environ | plain | fixed | dates
-
-
-def _gallery() -> Path:
-    """The example models: beside the package in a wheel, else the repository's ``recipes/``."""
-    package = Path(__file__).resolve().parents[1]
-    bundled = package / "_recipes"
-    return bundled if bundled.is_dir() else package.parent / "recipes"
-
-
-def _until(data: bytes, source: dict[str, str], last: str) -> bytes:
-    """The header and the rows of a CSV up to and including the day ``last``, byte for byte."""
-    limit = datetime.fromisoformat(last)
-    header, *rows = data.decode().splitlines(keepends=True)
-    column = next(csv.reader(io.StringIO(header))).index(source["column"])
-    kept = [row for row in rows if datetime.strptime(_cell(row, column), source["format"]) <= limit]
-    return "".join([header, *kept]).encode()
-
-
-def _cell(row: str, column: int) -> str:
-    return next(csv.reader(io.StringIO(row)))[column]

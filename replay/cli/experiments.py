@@ -102,7 +102,7 @@ def _experiment(name: str, session: Session) -> str:
 
 
 def _files(session: Session) -> Files:
-    """Which files differ between two code versions, where this store's mirror holds both."""
+    """Which files differ between two code versions, where this machine has both."""
 
     def files(one: Any, other: Any) -> list[str] | None:
         import msgspec
@@ -113,8 +113,8 @@ def _files(session: Session) -> Files:
         try:
             a, b = msgspec.convert(one, Code), msgspec.convert(other, Code)
             mirror = session.mirror(b)
-            if not (mirror.contains(a.commit) and mirror.contains(b.commit)):
-                return None
+            for code in (a, b):
+                mirror.ensure(code.commit, [place for place in session.code_sources(code) if "://" not in place])
             return [path for _, path in mirror.files_changed(a.commit, b.commit)]
         except (ReplayError, msgspec.ValidationError):  # then it is said that this is not known
             return None

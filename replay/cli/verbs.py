@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": "Check the record itself: every digest, the chain, the graph.",
     "store": "Tell where the record is kept; make, migrate or copy it.",
     "schema": "Print the JSON Schema of a document that replay reads or writes.",
+    "new": "Lay out a project from a template.",
     "demo": "Lay out a real model in DIR, record it three times, replay it, diff it.",
     "doctor": "Tell what this machine can replay, and what is missing.",
 }
