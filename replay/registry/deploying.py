@@ -13,6 +13,7 @@ from replay.registry.doing import Deed, Done, own_version, perform, title
 from replay.uid import identity_of, uid_of
 
 if TYPE_CHECKING:
+    from replay.ask import Ground
     from replay.session import Session
     from replay.store.database import Store
 
@@ -38,17 +39,19 @@ def deploy(
     """
     version, place = own_version(uid, session), name_of(to, "the place to deploy to")
     session.require("approve", [uid])
-    why = text_of(reason, "reason") if reason else ""
-    return perform(lambda: _deployed(version, place, session, by=by, why=why, force=force), session)
+    why, ground = text_of(reason, "reason") if reason else "", session.ground
+    return perform(lambda: _deployed(version, place, session.store, ground, by=by, why=why, force=force), session)
 
 
-def _deployed(version: Node, place: str, session: Session, *, by: str | None, why: str, force: bool) -> Deed:
-    status = session.store.facets(version.uid).get("status")
+def _deployed(
+    version: Node, place: str, store: Store, ground: Ground, *, by: str | None, why: str, force: bool
+) -> Deed:
+    status = store.facets(version.uid).get("status")
     rejected = status is not None and status.value == "rejected"
     if rejected and status is not None and not force:
         raise _refused(version, status, place)
     approval = status.action if status is not None and status.value == "approved" else ""
-    before = current(place, session.store)
+    before = current(place, store)
     return Deed(
         type="deploy",
         subject=version,
@@ -59,7 +62,7 @@ def _deployed(version: Node, place: str, session: Session, *, by: str | None, wh
         attrs={"to": place} | ({"forced": True} if rejected else {}),
         told=f"{title(version)} is deployed to {place}" + (", although it is rejected" if rejected else ""),
         making=lambda act: _made(act, version, place),
-        notes=tuple(_notes(version, before if before and _may_see(before, session) else None, approval)),
+        notes=tuple(_notes(version, before if before and _may_see(before, ground) else None, approval)),
     )
 
 
@@ -72,10 +75,10 @@ def withdraw(uid: str, session: Session, *, to: str, reason: str, by: str | None
     """
     version, place = own_version(uid, session), name_of(to, "the place to withdraw from")
     session.require("approve", [uid])
-    why = text_of(reason, "reason")
+    why, ground = text_of(reason, "reason"), session.ground
 
     def plan() -> Deed:
-        running = _running(version, place, session)
+        running = _running(version, place, session.store, ground)
         return Deed(
             type="withdraw",
             subject=running,
@@ -91,10 +94,10 @@ def withdraw(uid: str, session: Session, *, to: str, reason: str, by: str | None
     return perform(plan, session)
 
 
-def _running(version: Node, place: str, session: Session) -> Node:
-    running = current(place, session.store)
+def _running(version: Node, place: str, store: Store, ground: Ground) -> Node:
+    running = current(place, store)
     if running is None or running.attrs.get("version") != version.uid:
-        what = f"{running.attrs.get('model')} is" if running and _may_see(running, session) else "nothing of it is"
+        what = f"{running.attrs.get('model')} is" if running and _may_see(running, ground) else "nothing of it is"
         raise UsageError(
             f"{title(version)} is not deployed to {place!r}: {what}",
             hint=f"`replay show {version.name}` tells where it is deployed",
@@ -149,8 +152,8 @@ def _made(act: Act, version: Node, place: str) -> tuple[tuple[Node, ...], tuple[
     return (deployment, locator), edges
 
 
-def _may_see(node: Node, session: Session) -> bool:
-    return node.uid in seen([node.uid], session.ground)
+def _may_see(node: Node, ground: Ground) -> bool:
+    return node.uid in seen([node.uid], ground)
 
 
 def _notes(version: Node, before: Node | None, approval: str) -> list[str]:

@@ -24,7 +24,7 @@ Making = Callable[[Act], tuple[tuple[Node, ...], tuple[Edge, ...]]]
 """What an action brings into the lineage besides itself."""
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that is recorded."""
 
     schema_version: str = SCHEMA

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 from tests_support.project import Project, Ran
 
@@ -213,6 +214,18 @@ def test_wrong_words_are_refused(words: list[str], code: int, says: str, recorde
     done = Project.at(recorded).replay(*words)
     assert (done.code, done.stdout) == (code, ""), done.stderr
     assert says in done.stderr
+
+
+def test_what_is_written_as_json_fits_its_schema(project: Project) -> None:
+    for name, words in {
+        "decision": ("approve", "demo:1", "--reason", "fine", "--by", "Risk", "--json"),
+        "impact": ("impact", "data/prices.csv", "--json"),
+        "experiment": ("experiments", "show", "rates", "--json"),
+        "page": ("show", "demo:1", "--page", "--json"),
+    }.items():
+        document = good(project, *words).json()
+        jsonschema.validate(document, good(project, "schema", name).json())
+        assert document["schema_version"].startswith("replay."), name
 
 
 def test_a_record_without_an_experiment_is_in_none(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,19 @@ def test_a_deployment_without_an_action_is_one_of_the_version_it_stands_on(sessi
     found = touched(session, BAD)
     assert [one.to for one in found.models[0].running] == ["ep1"]
     assert found.other_deployments == ()
+
+
+def test_models_of_an_attached_store_are_touched_too(session: Session, tmp_path: Path) -> None:
+    versions(session, 1)
+    with Store.open(tmp_path / "other" / ".replay", create=True) as other, session_of(other) as theirs:
+        (model,) = versions(theirs, 1, name="carry")
+        registry.approve(model, theirs, reason="fine", by="Their risk")
+        registry.deploy(model, theirs, to="their prod")
+        found = impact([BAD], Ground([Place(session.store), Place(other, "other")]))
+    assert found.headline == "2 model versions, 1 approved, 1 deployed to their prod"
+    assert [(one.model_id, one.stores) for one in found.models] == [("carry:1", ("other",)), ("momentum:1", ())]
+    assert found.models[0].status is not None
+    assert (found.models[0].status.by, found.models[0].status.why) == ("Their risk", "fine")
 
 
 class Blind(Guard):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests_support.recordings import register, replayed, session_of
 
 from replay import registry
-from replay.ask import Ground, focal
+from replay.ask import Ground, Place, ask, focal
 from replay.errors import PolicyError, ResolveError, UsageError
-from replay.lineage import EdgeType, Evidence, Kind, Node, group_node
+from replay.lineage import Edge, EdgeType, Evidence, Kind, Node, group_node
+from replay.query import Direction, Query
 from replay.registry.listing import models
 from replay.registry.reading import deployments, standings
 from replay.registry.standing import Standing
@@ -339,6 +341,29 @@ def test_two_names_for_one_thing_are_walked_as_one(session: Session) -> None:
         registry.link(one.uid, run.uid, session, Ground.of(session.store))
     with pytest.raises(ResolveError, match="no node"):
         registry.link(one.uid, "sha256:" + "9" * 64, session, Ground.of(session.store))
+
+
+def test_a_node_of_an_attached_store_is_linked_by_a_copy_of_it(session: Session, tmp_path: Path) -> None:
+    ours, theirs = (Node(kind=Kind.DATASET, identity={"uri": f"s3://{team}/x"}, name=team) for team in ("us", "them"))
+    run = Node(kind=Kind.RUN, identity={"run": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}, name="fit")
+    with Store.open(tmp_path / "other" / ".replay", create=True) as other:
+        other.append([theirs, run], [Edge(source=run.uid, type=EdgeType.USED, target=theirs.uid)])
+        session.store.append([ours])
+        ground = Ground([Place(session.store), Place(other, "other")])
+        registry.link(ours.uid, theirs.uid, session, ground)
+        assert session.store.node(theirs.uid) == theirs
+        found = ask(Query(start=(ours.uid,), direction=Direction.DOWN), ground).found
+        assert {theirs.uid, run.uid} <= set(found)
+        with pytest.raises(UsageError, match="neither node is recorded in this store"):
+            registry.link(run.uid, other_run(other), session, ground)
+        with pytest.raises(UsageError, match="not recorded in this store"):
+            registry.annotate(run.uid, session, tags={"a": "b"})
+
+
+def other_run(store: Store) -> str:
+    run = Node(kind=Kind.RUN, identity={"run": "01ARZ3NDEKTSV4RRFFQ69G5FAW"})
+    store.append([run])
+    return run.uid
 
 
 # reading

@@ -74,7 +74,7 @@ def test_nothing_is_left_behind_by_a_refused_command(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["recipe", "result", "plan", "diff"])
+@pytest.mark.parametrize("name", ["recipe", "result", "plan", "diff", "decision", "experiment", "impact", "page"])
 def test_schemas_are_json_schemas(name, tmp_path):
     done = replay("schema", name, cwd=tmp_path)
     assert json.loads(done.stdout)["$schema"].startswith("https://json-schema.org/")
