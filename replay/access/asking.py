@@ -82,9 +82,7 @@ def require(action: str, uids: Collection[str], asker: Asker, store: Store) -> N
     refuse(action, subjects, Judge(store, asker, origin=store.id).refusals(action, subjects), asker, store)
 
 
-def refuse(
-    action: str, subjects: Collection[Subject], refusals: Mapping[str, str], asker: Asker, store: Store
-) -> None:
+def refuse(action: str, subjects: Collection[Subject], refusals: Mapping[str, str], asker: Asker, store: Store) -> None:
     """Raise a refusal, if there is one, and journal it in the asker's own store.
 
     Args:

@@ -58,8 +58,13 @@ class AttachedStore(Store):
         Raises:
             AttachedStoreError: It cannot be read.
         """
-        with _of(self.name), super().reading() as database:
-            yield database
+        try:
+            with super().reading() as database:
+                yield database
+        except AttachedStoreError:
+            raise
+        except StoreError as error:
+            raise AttachedStoreError(str(error), name=self.name, hint=error.hint) from error
 
 
 def attachments(root: Path) -> dict[str, Attachment]:
@@ -124,9 +129,7 @@ def detach(own: Store, name: str) -> Attachment:
     with fsops.lock(own.root / _LOCK):
         known = attachments(own.root)
         if name not in known:
-            raise UsageError(
-                f"no store is attached as {name!r}", hint=f"attached are: {', '.join(known) or 'none'}"
-            )
+            raise UsageError(f"no store is attached as {name!r}", hint=f"attached are: {', '.join(known) or 'none'}")
         gone = known.pop(name)
         _write(own.root, known)
     return gone

@@ -31,7 +31,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created: str
     by: str
     members: int
-    """How many entities are in it, besides the group itself."""
+    """How many entities are in it."""
     policy: str = ""
     """Its Cedar text."""
     versions: int = 0
@@ -132,7 +132,7 @@ class Groups:
             )
         for uid in list(wanted) if upstream else ():
             wanted |= dict.fromkeys(self._store.closure(uid).nodes)
-        there = set(self.members(name)) | {group}
+        there = set(self.members(name))
         fresh = [uid for uid in wanted if uid not in there]
         self._require([group, *fresh])
         if fresh:

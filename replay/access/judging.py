@@ -101,8 +101,8 @@ class Judge:
 
     def _key(self, node: Seen, groups: frozenset[str]) -> _Key:
         counting = [group for group in groups if group in self._policies]
-        if node.uid in self._policies and node.uid not in groups:  # a group is among what it holds
-            counting.append(node.uid)
+        if self.is_direct and node.uid in self._policies and node.uid not in groups:
+            counting.append(node.uid)  # at home a group is among what it holds; how a team shares is its own affair
         named = node.uid if self._named and node.uid in self._named else ""
         return tuple(sorted(counting)) if len(counting) > 1 else tuple(counting), node.kind.value, node.type, named
 

@@ -62,7 +62,7 @@ def add(name: str, what: tuple[str, ...], upstream: bool, **options: Any) -> int
     """Put entities into a group: model ids, digests, commits, runs, files, or recorded names."""
     with _session(options) as session:
         added = _groups(session).add(name, _uids(what, session), upstream=upstream)
-    click.echo(printable(f"{len(added)} entities came to the group {name}"))
+    click.echo(printable(f"{_entities(len(added))} came to the group {name}"))
     return 0
 
 
@@ -75,7 +75,7 @@ def remove(name: str, what: tuple[str, ...], **options: Any) -> int:
     with _session(options) as session:
         uids = _uids(what, session)
         _groups(session).remove(name, uids)
-    click.echo(printable(f"{len(set(uids))} entities left the group {name}"))
+    click.echo(printable(f"{_entities(len(set(uids)))} left the group {name}"))
     return 0
 
 
@@ -110,9 +110,7 @@ def share(name: str, whom: tuple[str, ...], may: str, **options: Any) -> int:
 @click.option("--reason", default="", help="Why it is changed.")
 @_json
 @overrides
-def policy(
-    name: str, file: str | None, clear: bool, history: bool, reason: str, as_json: bool, **options: Any
-) -> int:
+def policy(name: str, file: str | None, clear: bool, history: bool, reason: str, as_json: bool, **options: Any) -> int:
     """Show the policy of a group, or replace it by the text in FILE (or -, for stdin). Old texts are kept."""
     if sum((file is not None, clear, history)) > 1:
         raise click.UsageError("expected at most one of FILE, --clear and --history")
@@ -152,7 +150,7 @@ def list_(as_json: bool, **options: Any) -> int:
         return 0
     for group in found:
         rules = f"policy version {group.versions}" if group.policy else "no policy"
-        click.echo(printable(f"{group.name}  {group.members} entities, {rules}, made {group.created} by {group.by}"))
+        click.echo(printable(f"{group.name}  {_entities(group.members)}, {rules}, made {group.created} by {group.by}"))
     if not found:
         click.echo("no groups; `replay group create NAME` makes one", err=True)
     return 0
@@ -192,7 +190,11 @@ def show(name: str, everything: bool, as_json: bool, **options: Any) -> int:
 def _show(group: Group) -> None:
     click.echo(printable(f"{group.name}  {group.uid}"))
     click.echo(printable(f"made {group.created} by {group.by}; policy version {group.versions}"))
-    click.echo(f"{group.members} entities")
+    click.echo(_entities(group.members))
+
+
+def _entities(count: int) -> str:
+    return f"{count} {'entity' if count == 1 else 'entities'}"
 
 
 def _session(options: dict[str, Any]) -> Session:

@@ -119,7 +119,7 @@ def test_a_group_is_shown_with_what_its_policy_cannot_do(teams: Teams) -> None:
     assert "// version 2" in told
     assert "eve" in told
     assert ok(theirs.replay("group", "policy", "desk")).stdout == ""
-    assert "1 entities left" in ok(theirs.replay("group", "remove", "desk", "momentum:1")).stdout
+    assert "1 entity left" in ok(theirs.replay("group", "remove", "desk", "momentum:1")).stdout
 
 
 COMMANDS = (

@@ -21,6 +21,7 @@ from replay.progress import Silent
 from replay.query import Query
 from replay.session import Session
 from replay.store.database import Store
+from replay.store.owners import is_owner
 from replay.store.shares import IDENTITY
 from replay.uid import uid_of
 
@@ -122,6 +123,34 @@ def test_only_the_owner_of_the_database_makes_the_rule(
     with pytest.raises(PolicyError, match="is a rule of the owner"):
         set_rule(store, rule, system_user())
     assert recorded_rule(store) is None
+
+
+def test_a_role_that_may_only_add_rows_is_not_the_owner(postgres_store: Store) -> None:
+    """And may not change what it is forbidden to share."""
+    import psycopg
+    from psycopg import sql
+
+    url, role = postgres_store.database.url, f"clerk_{os.getpid()}"  # type: ignore[attr-defined]
+    groups = Groups(postgres_store, system_user())
+    groups.create("desk")
+    groups.set_policy("desk", "forbid (principal, action, resource);")
+    name = sql.Identifier(role)
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        try:
+            admin.execute(sql.SQL("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {}").format(name))
+            with Store.open(postgres_store.root, url=url.replace("replay@", f"{role}@")) as clerk:
+                with clerk.reading() as database:
+                    assert not is_owner(database)
+                with pytest.raises(PolicyError, match="may not share collection desk"):
+                    Groups(clerk, system_user()).set_policy("desk", None)
+                with pytest.raises(PolicyError, match="is a rule of the owner"):
+                    set_rule(clerk, IdentityRule(), system_user())
+                Groups(clerk, system_user()).create("other")
+        finally:
+            admin.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(name, name))
+    assert [group.name for group in groups.all()] == ["other"]
+    groups.set_policy("desk", None)
 
 
 @pytest.mark.parametrize(

@@ -237,8 +237,12 @@ def test_how_a_team_shares_is_not_told(pair: Pair) -> None:
     pair.a.append([], facets=[Facet(node=JOIN.uid, key="tag:desk", value="rates")])
     answer = pair.ask(VERSION)
     assert answer.nodes[JOIN.uid].facets == {"tag:desk": "rates"}
-    group = pair.ask(Node(kind=Kind.COLLECTION, identity={"lineage_group": "desk", "store": pair.a.id}))
-    assert set(group.nodes[group.query.start[0]].facets) == {"lineage_group"}
+    group = Node(kind=Kind.COLLECTION, identity={"lineage_group": "desk", "store": pair.a.id})
+    with pytest.raises(ResolveError, match="no node"):
+        pair.ask(group)
+    pair.groups.add("desk", [group.uid])
+    answer = pair.ask(group)
+    assert set(answer.nodes[group.uid].facets) == {"lineage_group"}
 
 
 def test_a_depth_limit_tells_nothing_of_what_is_hidden_behind_it(pair: Pair) -> None:
