@@ -32,7 +32,7 @@ def listed(ground: Ground) -> list[Listed]:
         with place.store.reading() as database:
             for node in reads.of_type(database, Kind.COLLECTION, "experiment"):
                 found.setdefault(node.uid, place.name)
-    rows = [_row(uid, name, ground) for uid, name in found.items() if seen([uid], ground)]
+    rows = [_row(uid, found[uid], ground) for uid in seen(list(found), ground)]
     return sorted(rows, key=lambda row: (row.newest or row.created, row.name))
 
 
