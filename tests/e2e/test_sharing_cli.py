@@ -83,6 +83,9 @@ def test_one_team_shares_and_the_other_one_asks(teams: Teams) -> None:
     assert teams.data.name in tree
     assert "momentum" in ok(ours.replay("lineage", "momentum:1", "--table")).stdout
 
+    for how in ("facet:policy exists", "desk", teams.our_id):
+        assert ok(ours.replay("search", "-q", how, "--json")).json()["hits"] == [], "how they share is their own affair"
+
     rows = ok(ours.replay("store", "attached", "--json")).json()["stores"]
     assert rows == [
         {"name": "theirs", "place": f"{theirs.root}/.replay", "store": teams.their_id, "problem": None}
