@@ -16,8 +16,8 @@ from replay.store.rows import KINDS
 from replay.store.sqlite import SqliteDatabase
 
 TABLES = ("transactions", "nodes", "edges", "facets", "model_versions", "blobs", "checkpoints")
-SEARCH = "search.db"
-"""The search index beside an SQLite file."""
+_CACHE = "cache"
+"""The folder of what may be deleted at any time: search index, snapshot."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: Point | None
     """The newest."""
     bytes: dict[str, int]
-    """On disk: ``database``, ``blobs``, ``journal`` and, where there is one, ``search``."""
+    """On disk: ``database``, ``blobs``, ``journal``; where they are, ``search`` (the index) and ``cache`` (the rest of
+    what may be deleted at any time)."""
     journal_lines: int
     journal_newest: str = ""
     """Action and time of its newest line."""
@@ -73,7 +74,7 @@ def status_of(store: Store, setting: str | None) -> Status:
         kinds = _kinds(database)
         newest = _point(database, "SELECT tx, leaf, created FROM transactions ORDER BY tx DESC LIMIT 1")
         checkpoint = _point(database, "SELECT size, root, created FROM checkpoints ORDER BY size DESC LIMIT 1")
-        size = _database_bytes(database)
+        sizes = {"database": _database_bytes(database), **_file_bytes(store), **_index_bytes(store, database)}
     records = store.journal.records()
     embedded = isinstance(database, SqliteDatabase)
     file = store.root / backends.FILE
@@ -88,7 +89,7 @@ def status_of(store: Store, setting: str | None) -> Status:
         kinds=kinds,
         transaction=newest,
         checkpoint=checkpoint,
-        bytes={"database": size, **_file_bytes(store)},
+        bytes=sizes,
         journal_lines=len(records),
         journal_newest=f"{records[-1].action} {records[-1].time}" if records else "",
         unused=str(file) if not embedded and file.exists() else None,
@@ -122,12 +123,24 @@ def _database_bytes(database: Database) -> int:
 
 def _file_bytes(store: Store) -> dict[str, int]:
     blobs = Blobs(store.root / "blobs")
-    found = {
+    return {
         "blobs": sum(_bytes(blobs.path(sha256)) for sha256 in blobs.iter_ids()),
         "journal": _bytes(store.journal.path),
     }
-    search = _bytes(store.root / SEARCH)
-    return found | {"search": search} if search else found
+
+
+def _index_bytes(store: Store, database: Database) -> dict[str, int]:
+    """What follows from the record and can be made anew."""
+    files = [path for path in (store.root / _CACHE).rglob("*") if path.is_file()]
+    search = sum(_bytes(path) for path in files if path.name.startswith("search"))
+    found = {"search": search, "cache": sum(map(_bytes, files)) - search}
+    if not isinstance(database, SqliteDatabase):
+        query = (
+            "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class "
+            "WHERE relkind = 'r' AND pg_table_is_visible(oid) AND starts_with(relname, 'search_')"
+        )
+        found["search"] += int(database.rows(query)[0][0])
+    return {name: size for name, size in found.items() if size}
 
 
 def _bytes(path: Path) -> int:
