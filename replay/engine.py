@@ -18,7 +18,7 @@ from replay.permitted import lineage_of, readable_lineage, require_replay
 from replay.recipe import Recipe, Step
 from replay.recomputing import with_recomputed
 from replay.record.graph import to_lineage
-from replay.recorded_after import Asserting
+from replay.recorded_after import Asserting, require_there
 from replay.recorded_steps import Recording, recorded_of
 from replay.recording import RecordRequest
 from replay.replaying import Replaying, judgements_of
@@ -55,6 +55,8 @@ def record(request: RecordRequest, session: Session) -> Recorded:
 
     tree = WorkTree(Path.cwd())
     plan = recording.plan_of(request, tree.root / tree.directory)
+    if request.after:
+        require_there(plan, tree.root / tree.directory)
     code = recording.code_of(tree, plan, request, session)
     executor = session.executor()
     sweep_workspaces(session)

@@ -16,7 +16,7 @@ from replay.permitted import require_use
 from replay.recipe import Artifact, Machine, PathKind, Step
 from replay.record.graph import RunFacts, new_execution
 from replay.record.metrics import metrics_of
-from replay.record.pipeline import PlannedOutput, PlannedStep, shell_command
+from replay.record.pipeline import Plan, PlannedOutput, PlannedStep, shell_command
 from replay.record.secrets import refuse_secrets
 from replay.record.seeds import find_seeds, missing_seeds
 from replay.recorded_steps import Ran, Recording
@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 
 UNKNOWN = Machine(cpu_model="", cpu_flags=(), cpus=0, memory_bytes=0, kernel="")
 """The machine of a run that nobody watched."""
+
+
+def require_there(plan: Plan, directory: Path) -> None:
+    """Check that everything is there that was made or read, before anything else is done.
+
+    Raises:
+        RecordError: A declared input or output is not there; all are named.
+    """
+    paths = [path for step in plan.steps for path in (*step.inputs, *(output.path for output in step.outputs))]
+    if lost := [path for path in dict.fromkeys(paths) if not (directory / path).exists()]:
+        raise RecordError(
+            f"of the run that was made, {', '.join(map(repr, lost))} is not there",
+            hint="`dvc checkout` brings what DVC tracks; without --after the workflow is run",
+        )
 
 
 class Asserting(Recording):
@@ -87,8 +101,6 @@ class Asserting(Recording):
     def _place(self, path: str) -> Path:
         """Where an output lies; a copy, where DVC has put links into its cache."""
         place = self._base / path
-        if not place.exists():
-            raise RecordError(f"the output {path!r} is not there", hint="`dvc checkout` brings what DVC tracks")
         links = place.is_symlink() or (place.is_dir() and any(inner.is_symlink() for inner in place.rglob("*")))
         return self._workspace.copy_input(place, path) if links else place
 

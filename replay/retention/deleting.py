@@ -13,12 +13,17 @@ from replay.retention.world import STORE, Key, title
 from replay.session import Session
 from replay.store import fsops, reads
 from replay.store.database import Decision
+from replay.store.holders import newest
 from replay.store.holdings import FORGOTTEN, blob_claims, dropped
 
 DROPPED = "dropped"
 """The role of what an action of the type ``forget`` gave a tombstone."""
 FINISHED = "finished"
 """The facet of such an action whose files are deleted."""
+
+
+Found = tuple[str, Key, str]
+"""A thing's uid, a file of it, and its name for people."""
 
 
 class Rest(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,19 +61,14 @@ def clear(session: Session, *, really: bool) -> Rest:
         StoreError: A file cannot be deleted; running it again goes on.
         FetchError: It cannot be known what DVC uses.
     """
-    actions = _unfinished(session)
-    left = [found for action in actions for found in _left_of(action, session)]
-    back = _back(session)
-    named = {key: name for _, _, key, name in (*left, *back)}
+    found = [one for action in _unfinished(session) for one in _left_of(action, session, _look(action, session))]
+    found += _back(session, look(session, dvc="none"))
     if really:
-        session.require("delete", list({uid for _, uid, _, _ in (*left, *back)}))
+        session.require("delete", list({uid for uid, _, _ in found}))
         finish(session)
         _delete_back(session)
-    return Rest(really=really, files=tuple(f"{name} ({key.id[:12]}…)" for key, name in named.items()))
-
-
-Found = tuple[Seen, str, Key, str]
-"""What was seen, the thing's uid, a file of it, and its name for people."""
+    files = {key: f"{name} ({key.id[:12]}…)" for _, key, name in found}
+    return Rest(really=really, files=tuple(files.values()))
 
 
 def _unfinished(session: Session) -> list[str]:
@@ -84,24 +84,30 @@ def _things(action: str, session: Session) -> list[str]:
     return [target.uid for edge, target in session.store.neighbours(action) if edge.role == DROPPED]
 
 
-def _left_of(action: str, session: Session) -> list[Found]:
+def _look(action: str, session: Session) -> Seen:
+    """Look again, with what the action was allowed to take from DVC's cache."""
+    return look(session, dvc=str(session.store.node(action).attrs.get("dvc", "unused")))
+
+
+def _left_of(action: str, session: Session, seen: Seen) -> list[Found]:
     """The files that an action has still to delete, as things are now."""
-    seen = look(session, dvc=str(session.store.node(action).attrs.get("dvc", "unused")))
     world = seen.world
     keys = [(uid, key) for uid in _things(action, session) for key in world.keys.get(uid, ()) if world.free(key)]
-    return [(seen, uid, key, title(world.by_thing[uid][0][1])) for uid, key in keys]
+    return [(uid, key, title(world.by_thing[uid][0][1])) for uid, key in keys]
 
 
 def _finish(action: str, session: Session) -> list[str]:
+    before = _look(action, session)
     deleted: list[str] = []
 
     def build() -> Decision:
-        found = _left_of(action, session)
-        _delete(found)
+        seen = before if newest(session.store) == before.tx else _look(action, session)
+        found = _left_of(action, session, seen)
+        _delete(found, seen)
         for uid in _things(action, session):
             _delete_copies(uid, session)
-        deleted.extend(dict.fromkeys(name for _, _, _, name in found))
-        by, files = session.asker.user, len({key for _, _, key, _ in found})
+        deleted.extend(dict.fromkeys(name for _, _, name in found))
+        by, files = session.asker.user, len({key for _, key, _ in found})
         done = Facet(node=action, key=FINISHED, value={"files": files}, evidence=Evidence.ASSERTED, basis=by)
         return (), (), [done]
 
@@ -110,20 +116,20 @@ def _finish(action: str, session: Session) -> list[str]:
     return deleted
 
 
-def _back(session: Session) -> list[Found]:
+def _back(session: Session, seen: Seen) -> list[Found]:
     """The blobs that are here although whatever they are held as was forgotten."""
-    seen = look(session, dvc="none")
     claims = blob_claims(seen.world.holders, session.store.blobs)
     here = [sha256 for sha256 in sorted(dropped(claims)) if session.store.blobs.has(sha256)]
-    return [(seen, claims[sha256][0][1].uid, Key(STORE, sha256), title(claims[sha256][0][1])) for sha256 in here]
+    return [(claims[sha256][0][1].uid, Key(STORE, sha256), title(claims[sha256][0][1])) for sha256 in here]
 
 
 def _delete_back(session: Session) -> None:
     found: list[Found] = []
 
     def build() -> Decision:
-        found.extend(_back(session))
-        _delete(found)
+        seen = look(session, dvc="none")
+        found.extend(_back(session, seen))
+        _delete(found, seen)
         return (), (), ()
 
     session.store.decide(build)
@@ -131,9 +137,9 @@ def _delete_back(session: Session) -> None:
         session.store.note("forgotten-again", blobs=len(found))
 
 
-def _delete(found: Iterable[Found]) -> None:
+def _delete(found: Iterable[Found], seen: Seen) -> None:
     folders: dict[Path, None] = {}
-    for seen, _, key, _ in found:
+    for _, key, _ in found:
         for path in seen.shelves.paths(key):
             fsops.remove_tree(path)
             folders[path.parent] = None

@@ -25,6 +25,7 @@ from replay.retention.remains import Still, remains
 from replay.retention.world import STORE, Fate, Kept, fate, title
 from replay.session import Session
 from replay.store.database import Decision
+from replay.store.holders import newest
 from replay.store.holdings import FORGOTTEN, Holder, Thing
 
 SCHEMA = "replay.forget/1"
@@ -137,7 +138,7 @@ def carry_out(planning: Callable[[], Plan], session: Session, wish: Wish) -> For
     action, decision = _buried(plan, session, wish)
 
     def build() -> Decision:
-        if planning().fate != plan.fate:
+        if newest(session.store) != plan.seen.tx and planning().fate != plan.fate:
             raise StoreBusyError(
                 "another process recorded or forgot something that changes what can be dropped",
                 hint="nothing was forgotten; run the same command again",

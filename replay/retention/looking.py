@@ -15,7 +15,7 @@ from replay.retention.in_use import in_use
 from replay.retention.shelves import Shelves
 from replay.retention.world import World
 from replay.session import Session
-from replay.store.holders import holders
+from replay.store.holders import holders, newest
 from replay.store.holdings import Holder
 
 VEILED = "something that you may not read"
@@ -29,6 +29,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Of each model version, by uid."""
     shelves: Shelves
     now: datetime
+    tx: int
+    """The newest transaction that it was seen after."""
 
     @property
     def versions(self) -> list[Holder]:
@@ -52,7 +54,7 @@ def look(session: Session, *, dvc: str = "unused", strict: bool = True) -> Seen:
         ConfigError: The settings contradict themselves.
         FetchError: A file of DVC cannot be read.
     """
-    policies, now = policies_of(session), datetime.now(UTC)
+    policies, now, tx = policies_of(session), datetime.now(UTC), newest(session.store)
     found = _veiled(holders(session.store), session)
     standings = _standings(found, policies, session, now)
     shelves = Shelves(session)
@@ -74,7 +76,7 @@ def look(session: Session, *, dvc: str = "unused", strict: bool = True) -> Seen:
         held_paths={holder.uid: _held(holder, standings[holder.uid]) for holder in found if holder.version},
         unknown=tuple(shelves.unknown),
     )
-    return Seen(world=world, standings=standings, shelves=shelves, now=now)
+    return Seen(world=world, standings=standings, shelves=shelves, now=now, tx=tx)
 
 
 def _veiled(found: Sequence[Holder], session: Session) -> list[Holder]:

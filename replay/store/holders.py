@@ -64,6 +64,12 @@ def holders(store: Store) -> list[Holder]:
         return holders_in(database)
 
 
+def newest(store: Store) -> int:
+    """The newest transaction: while it is the same, so is everything that was read."""
+    with store.reading() as database:
+        return int(database.rows("SELECT coalesce(max(tx), 0) FROM transactions")[0][0])
+
+
 def holders_in(database: Database) -> list[Holder]:
     """As `holders`, from an open database; raises what decoding raises."""
     graph = _Graph(database)
