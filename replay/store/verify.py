@@ -18,6 +18,7 @@ from replay.store.database import Store
 from replay.store.findings import Finding
 from replay.store.interface import Database
 from replay.store.journal import Journal, Record
+from replay.store.verify_forgotten import forgotten
 from replay.store.writes import JOURNAL
 
 BAD = (
@@ -165,10 +166,18 @@ def _blob_files(blobs: Blobs, progress: Progress) -> Iterator[Finding]:
 
 
 def _blobs_there(database: Database, blobs: Blobs) -> Iterator[Finding]:
+    dropped: dict[str, str] = {}
+    try:
+        dropped = forgotten(database, blobs)
+    except BAD as error:
+        yield Finding(place="tombstones", problem=f"what was forgotten cannot be read: {error}")
     for raw, size in database.rows("SELECT sha256, size FROM blobs"):
         place, problem = f"blob {raw.hex() if isinstance(raw, bytes) else raw}", ""
         try:
-            if not blobs.has(raw.hex()):
+            if why := dropped.get(raw.hex()):
+                if blobs.has(raw.hex()):
+                    problem = f"is here, although it was {why}; `replay forget --finish` deletes it"
+            elif not blobs.has(raw.hex()):
                 problem = "is gone, expected its file"
             elif (actual := blobs.size(raw.hex())) != size:
                 problem = f"got {actual} bytes, expected {size}"
