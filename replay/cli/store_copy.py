@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from replay.cli.common import printable, write_json
+from replay.cli.common import printable, terminable, write_json
 from replay.cli.options import verbosity as verbosity_options
 from replay.cli.store_words import counted, plural, size
 
@@ -33,7 +33,7 @@ def command(source: str, target: str, blobs: bool, as_json: bool, verbosity: int
     from replay.store import places
 
     origin, aim = places.find(source), places.aim(target)
-    with watching(verbosity) as progress:
+    with terminable(), watching(verbosity) as progress:
         shown = progress if verbosity > 0 else Patient(progress)
         copied, files = places.copy(origin, aim, blobs=blobs, progress=shown)
     if as_json:

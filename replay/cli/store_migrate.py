@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from replay.cli.common import printable, write_json
+from replay.cli.common import printable, terminable, write_json
 from replay.cli.options import overrides as setting_overrides
 from replay.cli.options import verbosity as verbosity_options
 
@@ -32,7 +32,7 @@ def command(dry_run: bool, as_json: bool, verbosity: int, overrides: tuple[str, 
     from replay.store.upgrading import upgrade
 
     url = load(overrides).store.url
-    with watching(verbosity) as progress:
+    with terminable(), watching(verbosity) as progress:
         done = upgrade(store_root(Path.cwd()), url, dry_run=dry_run, progress=progress)
     if as_json:
         import msgspec

@@ -84,9 +84,10 @@ def writing(place: Place) -> Iterator[Database]:
         StoreError: It cannot be made or written, or is of another revision.
         UsageError: It is another program's.
     """
+    if place.root is not None:
+        backends.make_directory(place.root)
+        fsops.sweep(place.root)
     if place.file is not None and not place.file.exists():
-        if place.root is not None:
-            backends.make_directory(place.root)
         fsops.make_dir(place.file.parent)
         with building.beside(place.file) as work:
             backends.make_file(work / place.file.name)
@@ -102,6 +103,8 @@ def writing(place: Place) -> Iterator[Database]:
         upgrade_postgres(place.url)
     else:
         found.require_current()
+    if place.file is not None:
+        building.sweep(place.file)
     with contextlib.closing(_opened(place)) as database:
         yield database
 

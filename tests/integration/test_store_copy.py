@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -402,6 +403,73 @@ def test_one_that_is_killed_leaves_nothing(sqlite_store: Store, aim: Aim, tmp_pa
     assert copied.size == len(contents(sqlite_store)["transactions"])
     if "://" not in aim():
         assert sorted(path.name for path in Path(aim()).iterdir()) == [".gitignore", "lineage.db"]
+
+
+# One process imports everything once and forks a child for each step at which it is ended.
+DRIVER = """
+import itertools, json, os, sys
+from pathlib import Path
+import sqlalchemy, alembic.command, rfc8785
+from replay.errors import StoreError
+from replay.progress import Silent
+from replay.store import copying, copying_files, places, steps
+from replay.store.database import Store
+from replay.store.verify import verify_store
+from replay.store.v1 import tables
+
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        code = 9
+        try:
+            code = work() or 0
+        except StoreError as error:
+            code = 3 if error.hint else 4
+        except BaseException:
+            import traceback; traceback.print_exc()
+        finally:
+            sys.stderr.flush(); os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+def copy(target):
+    places.copy(places.find(sys.argv[1]), places.aim(str(target)), blobs=True, progress=Silent())
+
+def ended(target, step, fault):
+    steps._crash_at, steps._fault, steps._steps = step, fault, itertools.count(1)
+    copy(target)
+
+def whole(target):
+    with Store.open(target) as store:
+        return 13 if verify_store(store) or len(store.models()) != 3 else 0
+
+top, fault = Path(sys.argv[2]), sys.argv[3]
+rows = []
+for step in itertools.count(1):
+    target = top / str(step) / ".replay"
+    row = {"step": step, "end": child(lambda: ended(target, step, fault)), "there": (target / "lineage.db").exists()}
+    row |= {"again": child(lambda: copy(target)), "whole": child(lambda: whole(target))}
+    row["left"] = sorted(p.name for p in target.rglob("*") if ".new" in p.name or p.name.startswith(".replay-"))
+    rows.append(row)
+    if row["end"] == 0: break
+print(json.dumps(rows))
+"""
+
+
+@pytest.mark.parametrize(("fault", "ending"), [("", 137), ("ENOSPC", 3)])
+def test_every_step_at_which_it_may_end(sqlite_store: Store, tmp_path: Path, fault: str, ending: int) -> None:
+    """Killed, or the disk full: no file or all of it is there, and the same command again finishes."""
+    fill(sqlite_store)
+    sqlite_store.close()
+    command = [sys.executable, "-c", DRIVER, named(sqlite_store), tmp_path / "copies", fault]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) > 25, "it has that many steps"
+    assert [row["end"] for row in rows] == [ending] * (len(rows) - 1) + [0], done.stderr
+    for row in rows:
+        assert (row["again"], row["whole"], row["left"]) == (0, 0, []), (row, done.stderr)
+    there = [row["there"] for row in rows]
+    assert there == sorted(there), "from one step on the file is there"
 
 
 def test_two_copies_to_one_place_at_once(sqlite_store: Store, tmp_path: Path) -> None:
