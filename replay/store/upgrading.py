@@ -13,7 +13,7 @@ from replay.progress import Progress
 from replay.store import backends, building, fsops, migrating, sqlite, standing
 from replay.store.database import Store
 from replay.store.interface import REVISION
-from replay.store.standing import State
+from replay.store.standing import Standing, State
 
 
 class Upgraded(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +51,17 @@ def upgrade(root: Path, url: str | None, *, dry_run: bool, progress: Progress) -
         StoreError: A newer release made it; or it cannot be read or written. Then it is as it was before.
     """
     url = url or backends.url_of(root)
-    if url is None and not (root / backends.FILE).exists():
+    if url is not None:
+        return _upgrade(root, url, standing.of_server(url), dry_run=dry_run, progress=progress)
+    if not (root / backends.FILE).exists():
         raise UsageError(f"{root}: no store here", hint="`replay store init` makes one")
-    found = standing.of_server(url) if url else standing.of_file(root / backends.FILE)
+    if dry_run:
+        return _upgrade(root, url, standing.of_file(root / backends.FILE), dry_run=True, progress=progress)
+    with fsops.lock(root / "create.lock"):  # with the journal's line about it, it is one step for others
+        return _upgrade(root, url, standing.of_file(root / backends.FILE), dry_run=False, progress=progress)
+
+
+def _upgrade(root: Path, url: str | None, found: Standing, *, dry_run: bool, progress: Progress) -> Upgraded:
     found.require_ours()
     if found.state is State.EMPTY:
         found.require_current()
