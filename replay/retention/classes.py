@@ -21,8 +21,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """When it was recorded, with its zone."""
     tags: Mapping[str, str] = {}
     status: str = ""
-    chosen: str | None = None
-    """The class that its facet ``retention`` names."""
+    chosen: tuple[str, ...] = ()
+    """The classes that it names itself."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,9 +78,12 @@ def standing(subject: Subject, policies: Sequence[RetentionSettings], now: datet
     until = subject.created + timedelta(days=times[ordered[0]])
     holds = [hold for policy in policies for hold in policy.holds if matches(hold, subject)]
     refusals = [f"it is under legal hold: {hold.reason}" for hold in holds if hold.path is None]
-    if subject.chosen is not None and subject.chosen not in times:
-        known = ", ".join(sorted({name for policy in policies for name in policy.classes}))
-        refusals.append(f"its retention class {subject.chosen!r} is not defined in conf/retention, which has {known}")
+    known = ", ".join(sorted({name for policy in policies for name in policy.classes}))
+    refusals += [
+        f"its retention class {name!r} is not defined in conf/retention, which has {known}"
+        for name in subject.chosen
+        if name not in times
+    ]
     if now < until:
         refusals.append(f"its retention class {ordered[0]} keeps it until {until:%Y-%m-%d}")
     return Standing(
@@ -94,8 +97,7 @@ def standing(subject: Subject, policies: Sequence[RetentionSettings], now: datet
 def _classes(subject: Subject, policy: RetentionSettings) -> list[tuple[str, int]]:
     """Name and days of each class that applies; the default one where no rule does."""
     names = [rule.class_ for rule in policy.rules if matches(rule, subject)] or [policy.default]
-    if subject.chosen in policy.classes:
-        names.append(subject.chosen)
+    names += [name for name in subject.chosen if name in policy.classes]
     return [(name, policy.classes[name].keep_days) for name in names]
 
 

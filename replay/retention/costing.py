@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from replay.retention.classes import Standing
-from replay.retention.world import Key, World, fate, title
+from replay.retention.world import VEILED, Key, World, fate, title
 from replay.store.holdings import Holder, Thing
 
 SCHEMA = "replay.costs/1"
@@ -132,9 +132,13 @@ def _model(world: World, holder: Holder, standing: Standing) -> ModelCost:
         classes=standing.classes,
         keep_until=standing.until.date().isoformat(),
         refusals=standing.refusals,
-        held=tuple(f"{t.name}: {why}" for t in kept if t.role and (why := standing.holds(t.name))),
+        held=() if holder.label == VEILED else _held(kept, standing),
         forgotten=bool(holder.forgotten),
     )
+
+
+def _held(kept: Iterable[Thing], standing: Standing) -> tuple[str, ...]:
+    return tuple(f"{thing.name}: {why}" for thing in kept if thing.role and (why := standing.holds(thing.name)))
 
 
 def _shared(world: World) -> tuple[Shared, ...]:
@@ -147,7 +151,7 @@ def _shared(world: World) -> tuple[Shared, ...]:
     found = [
         Shared(
             by=by,
-            what=tuple(dict.fromkeys(title(_title(world, key)) for key in keys)),
+            what=() if set(by) == {VEILED} else tuple(dict.fromkeys(title(_title(world, key)) for key in keys)),
             bytes=_size(world, keys),
             files=len(keys),
         )

@@ -13,12 +13,13 @@ from replay.lineage import Facet, group_node
 from replay.retention.classes import Standing, Subject, checked, standing
 from replay.retention.in_use import in_use
 from replay.retention.shelves import Shelves
-from replay.retention.world import World
+from replay.retention.world import VEILED, World
 from replay.session import Session
 from replay.store.holders import holders, newest
 from replay.store.holdings import Holder
 
-VEILED = "something that you may not read"
+CHOSEN = ("retention", "property:retention")
+"""Facets by which a model version, or its model, names its class; `replay annotate` writes properties."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,14 +120,14 @@ def _subject(holder: Holder, of_group: Sequence[Facet], of_version: Sequence[Fac
         for key, value in facets.items()
         if key.startswith("tag:") and value is not None
     }
-    chosen = facets.get("retention")
+    chosen = [facets.get(key) for key in CHOSEN]
     return Subject(
         name=holder.name,
         version=holder.version,
         created=datetime.fromisoformat(holder.created),
         tags=tags,
         status=str(own.get("status") or ""),
-        chosen=None if chosen is None else str(chosen),
+        chosen=tuple(str(name) for name in chosen if name is not None),
     )
 
 

@@ -12,6 +12,8 @@ from replay.store.holdings import Holder, Thing
 
 STORE = "store"
 """The place of the store's own blobs; the place of a DVC cache is its path."""
+VEILED = "something that you may not read"
+"""The label of a holder whose name the asker may not know."""
 
 
 class Key(NamedTuple):
@@ -151,8 +153,11 @@ def _stays(world: World, key: Key, dropped: Collection[str], leaving: Collection
     why: list[str] = []
     for uid in world.by_key[key]:
         if uid not in dropped:
-            part = title(world.by_thing[uid][0][1])
-            why += [f"{reason}, as part of {part}" for _, reason in world.counting(uid, leaving)]
+            part = f", as part of {title(world.by_thing[uid][0][1])}"
+            why += [
+                reason if holder.label == VEILED else f"{reason}{part}"
+                for holder, reason in world.counting(uid, leaving)
+            ]
     return _some(why) if why else world.in_use.get(key, "")
 
 

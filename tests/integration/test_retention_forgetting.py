@@ -27,7 +27,7 @@ from replay.engine import recipe_of
 from replay.errors import PolicyError, ReplayError, StoreBusyError, StoreError
 from replay.lineage import Edge, EdgeType, Facet, Kind, Node, group_node
 from replay.recipe import OutputRole
-from replay.registry import deploy, withdraw
+from replay.registry import annotate, deploy, withdraw
 from replay.retention.bill import bill
 from replay.retention.deleting import clear
 from replay.retention.forgetting import Forgetting, Wish, forget
@@ -241,6 +241,15 @@ def test_settings_of_one_command_only_add(session: Session) -> None:
     loose = with_settings(session, "retention.classes.regulated.keep_days=0")
     with pytest.raises(PolicyError, match="its retention class regulated keeps it until"):
         gone(loose, "momentum:1")
+
+
+def test_an_annotation_names_the_class(session: Session) -> None:
+    version = record(session.store, pipeline(session.store))
+    annotate(version, session, properties={"retention": "regulated"})
+    with pytest.raises(PolicyError, match="its retention class regulated keeps it until"):
+        gone(session, "momentum:1")
+    annotate(version, session, remove=("retention",))
+    assert gone(session, "momentum:1").dropped
 
 
 def test_an_unknown_class_forbids_everything(session: Session) -> None:

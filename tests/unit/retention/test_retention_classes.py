@@ -67,17 +67,21 @@ def test_of_several_classes_the_longest_time_counts() -> None:
 
 
 def test_a_facet_prolongs_and_never_shortens() -> None:
-    assert judged(chosen="regulated").classes == ("regulated", "standard")
-    assert judged([{"class": "regulated", "model": "*"}], chosen="short").classes == ("regulated", "short")
+    assert judged(chosen=("regulated",)).classes == ("regulated", "standard")
+    assert judged([{"class": "regulated", "model": "*"}], chosen=("short",)).classes == ("regulated", "short")
 
 
 @pytest.mark.parametrize(("days", "kept"), [(29.9, True), (30, False), (30.1, False)])
 def test_the_time_ends_to_the_second(days: float, kept: bool) -> None:
-    assert bool(judged(chosen="short", days=days).refusals) is kept
+    assert bool(judged(chosen=("short",), days=days).refusals) is kept
+
+
+def test_of_two_facets_both_count() -> None:
+    assert judged(chosen=("short", "regulated")).classes == ("regulated", "short", "standard")
 
 
 def test_an_unknown_class_of_a_facet_forbids() -> None:
-    (why,) = judged(chosen="forever", days=9999).refusals
+    (why,) = judged(chosen=("forever",), days=9999).refusals
     assert why == (
         "its retention class 'forever' is not defined in conf/retention, which has regulated, short, standard"
     )
