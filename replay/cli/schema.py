@@ -16,7 +16,9 @@ _ROOMS = {
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["recipe", "result", "plan", "diff", "query", "lineage", *_ROOMS]))
+@click.argument(
+    "name", type=click.Choice(["recipe", "result", "plan", "diff", "query", "lineage", "search", "found", *_ROOMS])
+)
 def command(name: str) -> int:
     """Print the JSON Schema of NAME."""
     import json

@@ -23,6 +23,7 @@ COMMANDS = {
     "impact": "Tell which models, approvals and deployments something touches.",
     "experiments": "Compare the trials of an experiment: parameters and metrics.",
     "lineage": "Ask what something was made from, and what stands on it.",
+    "search": "Find what is recorded by parameters, metrics, tags, names and words.",
     "features": "Write rows once, and read them as of a time: the same ones again.",
     "costs": "Tell what is kept, for whom, and what deleting would really free.",
     "forget": "Drop the bytes that nobody else needs; digests, lineage and a tombstone stay.",

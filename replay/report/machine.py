@@ -16,6 +16,8 @@ from replay.recipe_file import RecipeFile
 from replay.report.clean import clean_json
 from replay.report.described import describe
 from replay.report.plan import PLAN_SCHEMA, Plan
+from replay.search.request import SCHEMA as FOUND_SCHEMA
+from replay.search.request import Found, Search
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _PUBLISHED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
@@ -24,6 +26,8 @@ _PUBLISHED: dict[str, tuple[type[msgspec.Struct], str, str]] = {
     "plan": (Plan, PLAN_SCHEMA, "What a replay would do"),
     "query": (Query, "replay.query/1", "A question to the lineage, as `replay lineage --query` reads it"),
     "lineage": (Answer, ANSWER_SCHEMA, "The answer to a question to the lineage"),
+    "search": (Search, "replay.search-query/1", "A search, as `replay search --query` reads it"),
+    "found": (Found, FOUND_SCHEMA, "What a search found"),
 }
 
 

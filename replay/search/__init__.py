@@ -1,0 +1,1 @@
+"""The language of `replay search`: what is searched for as a value, and as people write it."""

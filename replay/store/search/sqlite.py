@@ -1,0 +1,180 @@
+"""The search index as an SQLite file of its own, which may be deleted at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from replay.errors import StoreCorruptError
+from replay.store import fsops
+from replay.store.interface import Row
+from replay.store.search import schema
+from replay.store.search.index import IndexCursor, IndexDatabase, State
+from replay.store.sqlite import connect
+from replay.store.sqlite_errors import translated
+
+WAIT_SECONDS = 3600.0
+"""Making the index of a great store takes its time."""
+_MAX_VALUES = 900
+_CACHE_KIB = 256 << 10
+_STATE = "SELECT store, tx, leaf, node, facet, text, part FROM search_state"
+_OURS = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'search~_%' ESCAPE '~' AND sql IS NOT NULL"
+_FAST = ("synchronous = OFF", "journal_mode = OFF")
+"""For a file that nobody sees before it is whole and on disk."""
+
+
+class _Cursor(IndexCursor):
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        self._insert(table, rows)
+
+    def insert_texts(self, rows: Sequence[Row]) -> None:
+        self._insert("search_texts", [row[:-1] for row in rows])
+        self._insert("search_words (rowid, words)", [(row[0], row[-1]) for row in rows])
+
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        width = len(rows[0])
+        one = f"({','.join('?' * width)})"
+        count = _MAX_VALUES // width
+        whole = len(rows) - len(rows) % count
+        many = f"INSERT OR IGNORE INTO {table} VALUES {','.join([one] * count)}"
+        for start in range(0, whole, count):
+            self._connection.execute(many, list(itertools.chain.from_iterable(rows[start : start + count])))
+        self._connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES {one}", rows[whole:])
+
+
+class SqliteIndex(IndexDatabase):
+    """The index in the file ``path``."""
+
+    any = "IN (SELECT value FROM json_each(?))"
+    position = "instr"
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened or made before it is needed."""
+        self.path = path
+        self.place = str(path)
+        self._reader: sqlite3.Connection | None = None
+
+    def many(self, numbers: Iterable[int]) -> Any:
+        """The numbers as one value."""
+        return f"[{','.join(map(str, numbers))}]"
+
+    def state(self) -> State | None:
+        """How far the index goes."""
+        if not self.path.is_file():
+            return None
+        try:
+            if self.rows("PRAGMA user_version")[0][0] != schema.VERSION:
+                return None
+            return State(*self.rows(_STATE)[0])
+        except StoreCorruptError:
+            self.close()
+            return None
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Read with one statement."""
+        with translated(self.path):
+            return self._reading().execute(sql, values).fetchall()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """One state for all reads of the body."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self.rows("COMMIT")
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other process out."""
+        fsops.make_dir(self.path.parent)
+        with fsops.lock(self.path.with_suffix(".lock"), WAIT_SECONDS):
+            yield
+
+    @contextlib.contextmanager
+    def updating(self) -> Iterator[IndexCursor]:
+        """One transaction."""
+        with self._changing(self.path) as connection:
+            yield _Cursor(connection)
+
+    @contextlib.contextmanager
+    def rebuilding(self) -> Iterator[IndexCursor]:
+        """Inside the file that is there, since others may read it; else, or when that is damaged, in a new file."""
+        if self._is_whole():
+            with self._changing(self.path) as connection:
+                for (table,) in connection.execute(_OURS).fetchall():
+                    if table == "search_words" or not table.startswith("search_words_"):  # those go with it
+                        connection.execute(f"DROP TABLE {table}")
+                yield from _made(connection)
+            return
+        self.close()
+        for rest in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + rest).unlink(missing_ok=True)
+        fsops.sweep(self.path.parent)
+        with fsops.temporary(self.path.parent) as (temp, fd):
+            with self._changing(temp, *_FAST) as connection:
+                yield from _made(connection)
+            with contextlib.closing(connect(temp, write=True)) as connection, translated(self.path):
+                connection.execute("PRAGMA journal_mode = WAL")  # stays with the file
+            fsops.publish(temp, fd, self.path, mode=0o644)
+
+    def _is_whole(self) -> bool:
+        if not self.path.is_file():
+            return False
+        try:
+            return self.rows("PRAGMA quick_check(1)") == [("ok",)]
+        except StoreCorruptError:
+            return False
+
+    @contextlib.contextmanager
+    def _changing(self, path: Path, *settings: str) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(connect(path, write=True)) as connection, translated(self.path):
+            # What is lost with the machine's power is made again, so a commit need not wait for the disk.
+            for setting in (f"cache_size = -{_CACHE_KIB}", "synchronous = NORMAL", *settings):
+                connection.execute(f"PRAGMA {setting}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def matching(self, words: Sequence[str], *, begins: bool) -> tuple[str, Any]:
+        """Words have only letters and digits in them, so nothing in them can mean anything to FTS5."""
+        phrase = f'"{" ".join(words)}"{" *" if begins else ""}'
+        return "t.id IN (SELECT rowid FROM search_words WHERE search_words MATCH ?)", phrase
+
+    def close(self) -> None:
+        """Close the reading connection."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _reading(self) -> sqlite3.Connection:
+        if self._reader is None:
+            self._reader = connect(self.path)
+        return self._reader
+
+
+def _made(connection: sqlite3.Connection) -> Iterator[IndexCursor]:
+    """Make the tables, let them be filled, make the indexes."""
+    for statement in schema.sqlite():
+        connection.execute(statement)
+    yield _Cursor(connection)
+    for statement in schema.sqlite_indexes():
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
