@@ -125,6 +125,7 @@ def replay(recipe: Recipe, session: Session, wishes: Wishes | None = None) -> Re
                 one = Replaying(recipe, session, workspace, executor, judgements, told)
                 prepared = one.bring(steps)
             except EVIDENCE_LOST as error:
+                told = tombstones(recipe, session.store)  # it may have been forgotten just now
                 return keep_result(not_replayable(recipe, begun, wishes, error, told), recipe, session, wishes)
             with one.bringing_outputs(steps):
                 rounds = run_rounds(one, steps, wishes)

@@ -96,6 +96,10 @@ def _left_of(action: str, session: Session, seen: Seen) -> list[Found]:
     return [(uid, key, title(world.by_thing[uid][0][1])) for uid, key in keys]
 
 
+def _is_held(action: str, session: Session, seen: Seen) -> bool:
+    return any(seen.world.hold(key) for uid in _things(action, session) for key in seen.world.keys.get(uid, ()))
+
+
 def _finish(action: str, session: Session) -> list[str]:
     before = _look(action, session)
     deleted: list[str] = []
@@ -107,6 +111,8 @@ def _finish(action: str, session: Session) -> list[str]:
         for uid in _things(action, session):
             _delete_copies(uid, session)
         deleted.extend(dict.fromkeys(name for _, _, name in found))
+        if _is_held(action, session, seen):  # it goes on when the hold ends
+            return (), (), ()
         by, files = session.asker.user, len({key for _, key, _ in found})
         done = Facet(node=action, key=FINISHED, value={"files": files}, evidence=Evidence.ASSERTED, basis=by)
         return (), (), [done]
@@ -119,8 +125,9 @@ def _finish(action: str, session: Session) -> list[str]:
 def _back(session: Session, seen: Seen) -> list[Found]:
     """The blobs that are here although whatever they are held as was forgotten."""
     claims = blob_claims(seen.world.holders, session.store.blobs)
-    here = [sha256 for sha256 in sorted(dropped(claims)) if session.store.blobs.has(sha256)]
-    return [(claims[sha256][0][1].uid, Key(STORE, sha256), title(claims[sha256][0][1])) for sha256 in here]
+    keys = [Key(STORE, sha256) for sha256 in sorted(dropped(claims)) if session.store.blobs.has(sha256)]
+    first = {key: claims[key.id][0][1] for key in keys if key in seen.world.by_key and not seen.world.hold(key)}
+    return [(thing.uid, key, title(thing)) for key, thing in first.items()]
 
 
 def _delete_back(session: Session) -> None:

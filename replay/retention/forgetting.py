@@ -22,7 +22,7 @@ from replay.retention.costing import droppable
 from replay.retention.deleting import DROPPED, finish
 from replay.retention.looking import Seen, look
 from replay.retention.remains import Still, remains
-from replay.retention.world import STORE, Fate, Kept, fate, title
+from replay.retention.world import STORE, Fate, Kept, fate, some, title
 from replay.session import Session
 from replay.store.database import Decision
 from replay.store.holders import newest
@@ -194,7 +194,7 @@ def _buried(plan: Plan, session: Session, wish: Wish) -> tuple[str, Decision]:
         "forget",
         session.asker,
         subjects,
-        name=f"forget {', '.join(labels)}" if plan.leaving else f"drop what {', '.join(labels)} can recompute",
+        name=f"forget {some(labels)}" if plan.leaving else f"drop what {some(labels)} can recompute",
         attrs={
             "reason": wish.reason,
             "models": labels,
@@ -209,7 +209,7 @@ def _buried(plan: Plan, session: Session, wish: Wish) -> tuple[str, Decision]:
 
 
 def _answer(plan: Plan, session: Session, wish: Wish, *, action: str = "", finished: Iterable[str] = ()) -> Forgetting:
-    left = remains(plan.chosen, plan.fate.dropped, session, offline=wish.offline)
+    left = remains(plan.chosen, plan.leaving, plan.fate.dropped, session, offline=wish.offline)
     return Forgetting(
         models=tuple(holder.label for holder in plan.chosen),
         reason=wish.reason,

@@ -13,7 +13,7 @@ from replay.lineage import Facet, group_node
 from replay.retention.classes import Standing, Subject, checked, standing
 from replay.retention.in_use import in_use
 from replay.retention.shelves import Shelves
-from replay.retention.world import VEILED, World
+from replay.retention.world import STORE, VEILED, World
 from replay.session import Session
 from replay.store.holders import holders, newest
 from replay.store.holdings import Holder
@@ -65,7 +65,7 @@ def look(session: Session, *, dvc: str = "unused", strict: bool = True) -> Seen:
     except ReplayError as error:
         if strict:
             raise
-        used = dict.fromkeys((key for key in shelves.pieces if key.place != "store"), "what DVC uses is not known")
+        used = dict.fromkeys((key for key in shelves.pieces if key.place != STORE), "what DVC uses is not known")
         shelves.unknown.append(f"what DVC uses of its cache: {error}")
     world = World(
         holders=found,

@@ -36,8 +36,10 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """Places that were not asked or did not answer."""
 
 
-def remains(chosen: Sequence[Holder], things: Iterable[Thing], session: Session, *, offline: bool) -> Remains:
-    """Look for content of ``things`` (held by ``chosen``) where nothing is deleted."""
+def remains(
+    chosen: Sequence[Holder], leaving: Sequence[Holder], things: Iterable[Thing], session: Session, *, offline: bool
+) -> Remains:
+    """Look for content of ``things`` of ``chosen``, and for what Git keeps of ``leaving``, where nothing is deleted."""
     wanted = {thing.uid for thing in things}
     still: list[Still] = []
     unknown: list[str] = []
@@ -54,9 +56,11 @@ def remains(chosen: Sequence[Holder], things: Iterable[Thing], session: Session,
                 unknown.append(f"{remote}: was not asked")
             else:
                 still += _on(place, remote, mine, unknown)
-    still += [Still(what=title(thing), where=f"Git, commit {h.commit[:12]}") for h in chosen for thing in in_git(h)]
+    still += [Still(what=title(thing), where=f"Git, commit {h.commit[:12]}") for h in leaving for thing in in_git(h)]
     kept = sorted(path for path in (session.store.root / "workspaces").glob("r*") if path.is_dir())
     unknown += [f"{path}: a kept workspace, which may hold copies" for path in kept]
+    if session.store.database.shared:
+        unknown.append("other stores with this lineage may hold copies: `replay forget --finish` there deletes them")
     return Remains(still=tuple(dict.fromkeys(still)), unknown=tuple(dict.fromkeys(unknown)))
 
 

@@ -10,7 +10,7 @@ from replay.report.words import duration, plural, size
 from replay.retention.costing import Amount, Costs, ModelCost, Shared
 from replay.retention.dividend import Dividend
 from replay.retention.forgetting import Dropped, Forgetting
-from replay.retention.world import Kept
+from replay.retention.world import Kept, some
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ def _shared(ink: Ink, found: Sequence[Shared]) -> None:
     ink.heading("Shared")
     table = ink.table("bytes", "files", "needed by", "what")
     for one in found[:_MOST]:
-        by, what = _some(one.by, 4), _some(one.what, 3)
+        by, what = some(one.by, 4, ", "), some(one.what, 3, ", ")
         table.add_row(ink.text(size(one.bytes)), ink.text(f"{one.files:,}"), ink.text(by), ink.text(what))
     ink.console.print(table, highlight=False)
     if len(found) > _MOST:
@@ -107,7 +107,7 @@ def render_forgetting(found: Forgetting, console: Console) -> None:
     for line in found.finished:
         ink.bullet(f"deleted what an interrupted forgetting had left: {line}")
     word = "dropped" if found.really else "would be dropped"
-    names = ", ".join(found.models) or "no model version"
+    names = some(found.models, 6, ", ") or "nothing can be recomputed"
     ink.line(ink.text(names, "bold"), f": {plural(len(found.dropped), 'thing')} {word}, frees {size(found.frees)}")
     if found.dropped:
         table = ink.table("what", "kind", "bytes", "files", "from")
@@ -122,11 +122,12 @@ def render_forgetting(found: Forgetting, console: Console) -> None:
         for still in found.still:
             copies.setdefault(still.where, []).append(still.what)
         for where, what in copies.items():
-            ink.bullet(f"{where}: {_some(what, 6)}")
+            ink.bullet(f"{where}: {some(what, 6, ', ')}")
     for line in found.unknown:
         ink.bullet(f"not known: {line}")
-    if not found.really:
-        ink.line("Nothing was changed; add --yes to do it. It cannot be undone.")
+    after = "A replay makes it again" if found.recomputable else "It cannot be undone"
+    if not found.really and found.dropped:
+        ink.line(f"Nothing was changed; add --yes to do it. {after}.")
     elif found.action:
         ink.line(f"Digests, edges and the tombstone stay, as {found.action}")
 
@@ -141,8 +142,3 @@ def _kept(ink: Ink, title: str, found: Sequence[Kept]) -> None:
     for one in found:
         amount = f" ({size(one.bytes)})" if one.bytes else ""
         ink.bullet(f"{one.what}{amount}: {one.why}")
-
-
-def _some(texts: Sequence[str], most: int) -> str:
-    rest = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + rest

@@ -78,9 +78,16 @@ class World(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             elif holder.needs(thing) and holder.uid not in leaving:
                 yield holder, f"{holder.label} needs it"
 
+    def hold(self, key: Key) -> str:
+        """Why a file must stay although it may have been forgotten: a hold came later. Empty when none does."""
+        held = ((holder, uid) for uid in self.by_key[key] for holder, _ in self.by_thing[uid])
+        reasons = (self.held.get(one.uid) or self.held_paths.get(one.uid, {}).get(uid) for one, uid in held)
+        return next(filter(None, reasons), "")
+
     def free(self, key: Key) -> bool:
         """Whether nobody counts on a file, as part of whatever thing, and it is in no other use."""
-        return key not in self.in_use and not any(True for uid in self.by_key[key] for _ in self.counting(uid))
+        counted = any(True for uid in self.by_key[key] for _ in self.counting(uid))
+        return not (counted or key in self.in_use or self.hold(key))
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +128,7 @@ def fate(world: World, things: Sequence[Thing], leaving: Collection[str], *, set
         reasons = [] if settled else [reason for _, reason in world.counting(thing.uid, leaving)]
         if reasons:
             size = sum(world.pieces[key].size for key in world.keys.get(thing.uid, ()))
-            kept.append(Kept(what=title(thing), why=_some(reasons), bytes=size))
+            kept.append(Kept(what=title(thing), why=some(reasons), bytes=size))
         else:
             dropped[thing.uid] = thing
     delete: dict[Key, None] = {}
@@ -158,7 +165,7 @@ def _stays(world: World, key: Key, dropped: Collection[str], leaving: Collection
                 reason if holder.label == VEILED else f"{reason}{part}"
                 for holder, reason in world.counting(uid, leaving)
             ]
-    return _some(why) if why else world.in_use.get(key, "")
+    return some(why) if why else world.in_use.get(key, "")
 
 
 def title(thing: Thing) -> str:
@@ -167,7 +174,8 @@ def title(thing: Thing) -> str:
     return names.get(thing.kind, thing.name)
 
 
-def _some(reasons: Sequence[str], most: int = 3) -> str:
-    whole = list(dict.fromkeys(reasons))
+def some(texts: Sequence[str], most: int = 3, joined: str = "; ") -> str:
+    """The first of many texts, each once, and how many more there are."""
+    whole = list(dict.fromkeys(texts))
     rest = f" and {len(whole) - most} more" if len(whole) > most else ""
-    return "; ".join(whole[:most]) + rest
+    return joined.join(whole[:most]) + rest

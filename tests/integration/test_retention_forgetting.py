@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,6 +34,7 @@ from replay.retention.deleting import clear
 from replay.retention.forgetting import Forgetting, Wish, forget
 from replay.session import Session
 from replay.store.database import Decision, Store
+from replay.store.journal import Record
 from replay.store.verify import verify_store
 from replay.uid import uid_of
 
@@ -340,6 +342,31 @@ def test_a_recorder_that_counted_on_a_blob_is_told(session: Session) -> None:
             record(recorder, late)
     with Store.open(store.root) as recorder:
         record(recorder, pipeline(recorder, raw="raw", clean="late", model="late model"))
+    assert findings(session) == []
+
+
+class Stop(Exception):  # noqa: N818  # no error: the end of a process
+    pass
+
+
+class Ending(Store):
+    """A store whose process ends when the tombstone is told to the journal, before a file is deleted."""
+
+    def note(self, action: str, /, **fields: Any) -> Record:
+        raise Stop
+
+
+def test_a_hold_that_came_after_a_kill_keeps_what_is_here(session: Session) -> None:
+    store = session.store
+    record(store, pipeline(store, raw="raw", clean="clean", model="model"))
+    with session_of(Ending.open(store.root)) as killed, pytest.raises(Stop):
+        gone(killed, "momentum:1")
+    held = with_settings(session, "retention.holds=[{model:momentum,reason:case 17}]")
+    assert clear(held, really=True).files == ()
+    assert {"raw", "clean", "model"} <= blobs_of(store)
+    assert all("although it was forgotten" in one for one in findings(session)), "which is told"
+    assert len(clear(session, really=True).files) == 5, "three artifacts and two logs, once the hold ended"
+    assert blobs_of(store) == set()
     assert findings(session) == []
 
 
