@@ -12,7 +12,16 @@ from replay.cli.options import verbosity
 from replay.cli.progress import watching
 
 
-@click.command("record", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
+_HELP = """Record CMD as one step, or without CMD the DVC pipeline of this directory.
+
+\b
+replay record --model NAME                                      every stage of dvc.yaml
+replay record --model NAME -i data.csv -o model.txt -- CMD …    one command
+replay record --after …                                         either, when it was run already
+"""
+
+
+@click.command("record", help=_HELP, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
 @click.option("--model", "model_name", metavar="NAME", help="The model's name; default: as dvc.yaml's artifacts say.")
 @click.option("-i", "--input", "inputs", metavar="PATH", multiple=True, help="An input of CMD (may be repeated).")
 @click.option("-o", "--output", "outputs", metavar="PATH", multiple=True, help="An output of CMD (may be repeated).")
@@ -35,13 +44,7 @@ from replay.cli.progress import watching
 @verbosity
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
 def command(cmd: tuple[str, ...], **options: Any) -> int:
-    r"""Record CMD as one step, or without CMD the DVC pipeline of this directory.
-
-    \b
-    replay record --model NAME                                       every stage of dvc.yaml
-    replay record --model NAME -i data.csv -o model.txt -- CMD …     one command
-    replay record --after …                                          either, when it was run already: asserted, grade C
-    """
+    """Record CMD as one step, or without CMD the DVC pipeline of this directory; see `_HELP`."""
     from replay import engine
     from replay.session import Session
 

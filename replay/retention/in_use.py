@@ -14,6 +14,8 @@ from replay.retention.world import STORE, Key
 MODES = ("unused", "all", "none")
 """Which objects of a DVC cache may be deleted: those that nothing names, all, or none."""
 
+USED_BY_DVC = "so DVC still uses it"
+
 _NOT_OURS = {".git", ".dvc", ".replay", ".venv", "node_modules"}
 
 
@@ -34,7 +36,7 @@ def in_use(shelves: Shelves, mode: str) -> Mapping[Key, str]:
         if not Path(key.place).resolve().is_relative_to(shelves.root.resolve()):
             found[key] = f"the DVC cache {key.place} is shared: other projects may use it"
         elif key.id in named:
-            found[key] = f"{named[key.id]} names it, so DVC still uses it"
+            found[key] = f"{named[key.id]} names it, {USED_BY_DVC}"
     return found
 
 

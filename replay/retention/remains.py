@@ -80,7 +80,7 @@ def _in_work_tree(holder: Holder, things: Iterable[Thing], session: Session) -> 
         try:
             if thing.blake3 and place.exists():
                 verify(place, _artifact(thing))
-                yield Still(what=title(thing), where=f"the work tree, {place.relative_to(session.root)}")
+                yield Still(what=title(thing), where="the work tree")
         except (DigestMismatchError, UsageError):  # other content, or nothing that is ever recorded
             continue
 

@@ -10,6 +10,7 @@ from replay.report.words import duration, plural, size
 from replay.retention.costing import Amount, Costs, ModelCost, Shared
 from replay.retention.dividend import Dividend
 from replay.retention.forgetting import Dropped, Forgetting
+from replay.retention.in_use import USED_BY_DVC
 from replay.retention.world import Kept, some
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def render_forgetting(found: Forgetting, console: Console) -> None:
             table.add_row(*map(ink.text, (one.what, one.kind, size(one.bytes), f"{one.files:,}", places)))
         ink.console.print(table, highlight=False)
     _kept(ink, "Kept", found.kept)
+    if any(kept.why.endswith(USED_BY_DVC) for kept in found.kept):
+        ink.line("  What only DVC still uses goes too with --dvc-cache all.")
     if found.still:
         ink.heading("Still at")
         copies: dict[str, list[str]] = {}
@@ -126,7 +129,7 @@ def render_forgetting(found: Forgetting, console: Console) -> None:
     for line in found.unknown:
         ink.bullet(f"not known: {line}")
     after = "A replay makes it again" if found.recomputable else "It cannot be undone"
-    if not found.really and found.dropped:
+    if not found.really and found.models:
         ink.line(f"Nothing was changed; add --yes to do it. {after}.")
     elif found.action:
         ink.line(f"Digests, edges and the tombstone stay, as {found.action}")
