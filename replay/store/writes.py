@@ -141,18 +141,20 @@ class Transaction:
         fresh = {bytes.fromhex(sha256): size for sha256, size in sizes.items()}
         self.rows["blobs"] += [(raw, size, self.tx) for raw, size in fresh.items() if raw not in known]
 
-    def insert(self, prev: bytes, created: str) -> chain.Entry | None:
-        """Write everything and seal it; ``None`` when there is nothing."""
+    def sealed(self, prev: bytes, created: str) -> chain.Entry | None:
+        """The record of this transaction, which is complete now; ``None`` when there is nothing in it."""
         if not any(self.rows.values()):
             return None
         self.rows["edges"].sort(key=operator.itemgetter(0, 1, 2, 3))
         self.rows["model_versions"].sort()
         self.rows["blobs"].sort()
+        return chain.seal(self.tx, created, prev, self.rows)
+
+    def insert(self, entry: chain.Entry) -> None:
+        """Write its record, then its rows: after them SQLite would look through whole tables for rows it lacks."""
+        self._cursor.insert("transactions", [tuple(entry)])
         for table, rows in self.rows.items():
             self._cursor.insert(table, rows)
-        entry = chain.seal(self.tx, created, prev, self.rows)
-        self._cursor.insert("transactions", [tuple(entry)])
-        return entry
 
     def _find(self, uids: Collection[str]) -> None:
         if self._all_known:
@@ -183,9 +185,11 @@ def writing(database: Database) -> Iterator[Transaction]:
             tx, before, prev, node, facet = head[0] if head else EMPTY
             transaction = Transaction(cursor, tx + 1, (node or 0) + 1, (facet or 0) + 1)
             yield transaction
-            entry = transaction.insert(prev, max(now(), before))
-            if entry and entry.tx % CHECKPOINT_EVERY == 0:
-                add_checkpoint(cursor, entry.created)
+            entry = transaction.sealed(prev, max(now(), before))
+            if entry is not None:
+                transaction.insert(entry)
+                if entry.tx % CHECKPOINT_EVERY == 0:
+                    add_checkpoint(cursor, entry.created)
     except CommitLostError as error:
         if entry is None or not _is_recorded(database, entry, error):
             raise  # else: the connection was lost after the commit, and before its answer

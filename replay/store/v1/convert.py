@@ -59,11 +59,12 @@ def convert(old: sqlite3.Connection, cursor: Cursor) -> Counts:
             _fill(transaction, one, names)
             counts.later += int(one.created < before)
             before = max(one.created, before)
-            entry = transaction.insert(prev, before)
+            entry = transaction.sealed(prev, before)
         except UsageError as error:
             raise StoreError(f"transaction {one.tx}: {error}", hint="it was written by another program") from error
         if entry is None:
             raise StoreError(f"transaction {one.tx}: has no rows")
+        transaction.insert(entry)
         prev, numbers = entry.leaf, transaction.next_numbers
         _count(counts, transaction)
     add_checkpoint(cursor, before)
