@@ -11,7 +11,6 @@ from replay.cli.common import EXIT_OF_VERDICT, console, printable, terminable, w
 from replay.cli.options import verbosity
 from replay.cli.progress import watching
 
-
 _HELP = """Record CMD as one step, or without CMD the DVC pipeline of this directory.
 
 \b
@@ -21,7 +20,9 @@ replay record --after …                                         either, when i
 """
 
 
-@click.command("record", help=_HELP, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True})
+@click.command(
+    "record", help=_HELP, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True}
+)
 @click.option("--model", "model_name", metavar="NAME", help="The model's name; default: as dvc.yaml's artifacts say.")
 @click.option("-i", "--input", "inputs", metavar="PATH", multiple=True, help="An input of CMD (may be repeated).")
 @click.option("-o", "--output", "outputs", metavar="PATH", multiple=True, help="An output of CMD (may be repeated).")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PARTS = ("place", "model", "kind", "age", "shared")
-_MOST = 12
+_MOST, _LINES = 12, 40
 
 
 def render_costs(found: Costs, console: Console, parts: Collection[str] = PARTS) -> None:
@@ -119,20 +119,24 @@ def render_forgetting(found: Forgetting, console: Console) -> None:
     _kept(ink, "Kept", found.kept)
     if any(kept.why.endswith(USED_BY_DVC) for kept in found.kept):
         ink.line("  What only DVC still uses goes too with --dvc-cache all.")
-    if found.still:
-        ink.heading("Still at")
-        copies: dict[str, list[str]] = {}
-        for still in found.still:
-            copies.setdefault(still.where, []).append(still.what)
-        for where, what in copies.items():
-            ink.bullet(f"{where}: {some(what, 6, ', ')}")
-    for line in found.unknown:
-        ink.bullet(f"not known: {line}")
+    _left(ink, found)
     after = "A replay makes it again" if found.recomputable else "It cannot be undone"
     if not found.really and found.models:
         ink.line(f"Nothing was changed; add --yes to do it. {after}.")
     elif found.action:
         ink.line(f"Digests, edges and the tombstone stay, as {found.action}")
+
+
+def _left(ink: Ink, found: Forgetting) -> None:
+    if found.still:
+        ink.heading("Still at")
+    copies: dict[str, list[str]] = {}
+    for still in found.still:
+        copies.setdefault(still.where, []).append(still.what)
+    for where, what in copies.items():
+        ink.bullet(f"{where}: {some(what, 6, ', ')}")
+    for line in found.unknown:
+        ink.bullet(f"not known: {line}")
 
 
 def _nowhere(one: Dropped, found: Forgetting) -> str:
@@ -142,6 +146,8 @@ def _nowhere(one: Dropped, found: Forgetting) -> str:
 def _kept(ink: Ink, title: str, found: Sequence[Kept]) -> None:
     if found:
         ink.heading(title)
-    for one in found:
+    for one in found[:_LINES]:
         amount = f" ({size(one.bytes)})" if one.bytes else ""
         ink.bullet(f"{one.what}{amount}: {one.why}")
+    if len(found) > _LINES:
+        ink.line(f"  and {len(found) - _LINES} more; --json has all of them")
