@@ -375,8 +375,11 @@ def test_dense_diamonds_are_walked_once(store: Store) -> None:
         [n for level in levels for n in level],
         [link(a, DERIVED_FROM, b) for a, b in pairs],
     )
+    enough = store.closure(levels[0][0].uid, limit=49)  # first: where paths are walked, this ends soon, and too early
+    assert (len(enough.nodes), enough.complete) == (49, True)
     lineage = store.closure(levels[0][0].uid)
     assert (len(lineage.nodes), len(lineage.edges)) == (49, 4 + 11 * 16)
+    assert store.closure(levels[12][0].uid, direction="down", limit=46).complete
 
 
 def test_cycles_end(store: Store) -> None:

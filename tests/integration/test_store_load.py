@@ -71,11 +71,8 @@ def test_loading_is_appending(store: Store, tmp_path: Path, before: list[Batch])
         last = given[-2][0][-1]
         assert store.closure(last.uid) == other.closure(last.uid)
     assert indexes(store) == known
-    made = store.checkpoint()
-    assert made is not None
     with raw(store) as run:
-        assert run("SELECT size FROM checkpoints") == [(made.size,)], "it made one itself"
-        assert run("SELECT max(tx) FROM transactions") == [(made.size,)]
+        assert run("SELECT size FROM checkpoints") == run("SELECT max(tx) FROM transactions"), "it made one itself"
     assert verify_store(store) == []
     assert store.register("momentum", build) == 1
     assert store.load(given) == 0, "all of it is there"

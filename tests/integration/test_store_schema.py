@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,22 +116,12 @@ def test_making_the_tables_again_changes_nothing(postgres_store: Store) -> None:
     assert stores.contents(postgres_store) == before
 
 
-def test_two_may_make_the_tables_at_once(postgres_server: postgres.Server, tmp_path: Path) -> None:
-    trouble: list[Exception] = []
-
-    def make() -> None:
-        try:
-            migrating.upgrade_postgres(url)
-        except Exception as error:
-            trouble.append(error)
-
+def test_several_may_make_the_tables_at_once(postgres_server: postgres.Server, tmp_path: Path) -> None:
+    code = "import sys; from replay.store.migrating import upgrade_postgres; upgrade_postgres(sys.argv[1])"
     with postgres_server.database(tables=False) as url:
-        threads = [threading.Thread(target=make) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert trouble == []
+        running = [subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(3)]
+        ended = [(process.communicate()[1], process.returncode) for process in running]
+        assert ended == [(b"", 0)] * 3
         with stores.pointing_to(url, tmp_path / ".replay") as store:
             assert store.register("momentum", build) == 1
 

@@ -248,6 +248,70 @@ def expect(store: Store, changes: list[Change], expected: list[str]) -> None:
     assert AND_MORE in expected or found == set(expected)
 
 
+WORDS = {
+    "name": "is not as it was recorded (in transaction 2)",
+    "node smuggled in": "was never recorded (in transaction 2)",
+    "edge gone": "a row of edges is gone",
+    "facet gone from among others": "a row of facets is gone",
+    "node moved to no transaction": "its transaction 99 is not recorded",
+    "transaction gone": "comes after transaction 1: what lay between is gone",
+    "time, later": "before that of the transaction before it",
+    "checksums": "the checksums of its rows are not as they were recorded",
+    "digest": "got rows whose digest is not the recorded one",
+    "leaf": "its link to the chain does not fit",
+}
+
+
+@pytest.mark.parametrize("what", WORDS)
+def test_what_was_done_is_said(filled_file: Store, what: str) -> None:
+    for sql, values in TAMPERINGS[what][0]:
+        tamper(filled_file, sql, *values)
+    assert any(WORDS[what] in finding.problem for finding in verify_store(filled_file))
+
+
+def seal_anew(store: Store) -> None:
+    """Make the chain fit the rows, whatever they are."""
+    with raw(store, guarded=False) as run:
+        prev = chain.FIRST
+        for tx, created in run("SELECT tx, created FROM transactions ORDER BY tx"):
+            rows = {
+                table: run(f"SELECT {columns} FROM {table} WHERE tx = ? ORDER BY {key}", tx)
+                for table, (columns, key) in chain.TABLES.items()
+            }
+            entry = chain.seal(tx, created, prev, rows)
+            run(
+                "UPDATE transactions SET digest = ?, sums = ?, leaf = ? WHERE tx = ?",
+                entry.digest,
+                entry.sums,
+                entry.leaf,
+                tx,
+            )
+            prev = entry.leaf
+        run("DELETE FROM checkpoints")
+        run("DELETE FROM meta WHERE key <> 'store'")
+    store.journal.path.unlink(missing_ok=True)
+
+
+SENSELESS = [
+    "attrs, no JSON", "attrs, other spelling", "attrs, very deep", "identity of what only hashes it", "unknown kind",
+    "unknown evidence", "uid, no such form", "edge to nowhere", "edge's type, unknown", "edge's attrs, no JSON",
+    "edge made late", "edge made early", "facet, no JSON", "facet's evidence, unknown", "version moved", "blob's size",
+    "blob's name",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SENSELESS)
+def test_a_row_that_makes_no_sense_is_named_though_the_chain_holds_it(filled: Store, what: str) -> None:
+    """As a program with a bug would have recorded it."""
+    seal_anew(filled)
+    assert verify_store(filled) == []
+    changes, expected = TAMPERINGS[what]
+    for sql, values in changes:
+        tamper(filled, sql, *values)
+    seal_anew(filled)
+    expect(filled, [], expected)
+
+
 # Changes that do not hide one another: each is named, whatever else is wrong.
 TOGETHER = [
     "name", "edge's attrs", "facet's key", "blob's size", "version gone", "leaf", "checkpoint's root",

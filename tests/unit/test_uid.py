@@ -105,6 +105,12 @@ def test_what_looks_alike_is_told_apart() -> None:
     assert len(malformed) == 20, "what is no digest, commit or ULID is hashed"
 
 
+def test_nobody_can_take_the_uid_of_another_by_its_digest() -> None:
+    uid = uid_of({"model": "momentum", "version": "1"})
+    assert uid.startswith("id:")
+    assert uid_of({"id": uid.removeprefix("id:")}) != uid
+
+
 def test_a_text_that_is_one_only_by_its_type_is_the_same() -> None:
     class Digest(str):
         __slots__ = ()
