@@ -51,15 +51,15 @@ class Session:
         Raises:
             UsageError: There is no store (without ``create``), or no Git repository to make one in.
         """
-        url = _store_url(overrides)
         found = Store.find(start)
+        if found is None and not create and git_root(start) is None:
+            raise _no_store(start)
+        url = _store_url(overrides)
         if found is not None:
             # its maker may have been killed, or still be at work, before the database was there
             return cls(found.parent, Store.open(found, create=create, url=url), overrides, progress)
-        if not create and (url is None or git_root(start) is None):
-            raise UsageError(
-                f"no .replay store in {start} or above", hint="record a model first: `replay record --help`"
-            )
+        if not create and url is None:
+            raise _no_store(start)
         root = git_root(start)
         if root is None and in_repository:
             raise UsageError(
@@ -246,6 +246,10 @@ class Notes:
 
     def finished(self, task: str, note: str = "") -> None:
         """Say nothing."""
+
+
+def _no_store(start: Path) -> UsageError:
+    return UsageError(f"no .replay store in {start} or above", hint="record a model first: `replay record --help`")
 
 
 def store_root(start: Path) -> Path:
