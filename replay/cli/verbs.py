@@ -6,34 +6,47 @@ from importlib import import_module
 
 import click
 
-COMMANDS = {
-    "run": "Replay a model version and judge every output (the default verb).",
-    "record": "Run a workflow in a container and record everything that a replay needs.",
-    "diff": "Compare the recipes of two model versions: causes first, effects after.",
-    "check": "Replay every frozen recipe, one line each; what CI runs.",
-    "show": "Tell everything about a model version, or about anything else that is recorded.",
-    "models": "List the model versions: approved or not, deployed where, last replay.",
-    "approve": "Approve a model version; who, when and why is recorded.",
-    "reject": "Reject a model version: it is not to be deployed.",
-    "alias": "Let MODEL@NAME mean a version from now on.",
-    "deploy": "Record where a model version runs.",
-    "annotate": "Say something about anything recorded: status, stage, owner, tags, properties.",
-    "link": "Record that two nodes are the same thing under two names.",
-    "group": "Share parts of the lineage, and say who may do what with them.",
-    "impact": "Tell which models, approvals and deployments something touches.",
-    "experiments": "Compare the trials of an experiment: parameters and metrics.",
-    "lineage": "Ask what something was made from, and what stands on it.",
-    "search": "Find what is recorded by parameters, metrics, tags, names and words.",
-    "features": "Write rows once, and read them as of a time: the same ones again.",
-    "costs": "Tell what is kept, for whom, and what deleting would really free.",
-    "forget": "Drop the bytes that nobody else needs; digests, lineage and a tombstone stay.",
-    "verify": "Check the record itself: every digest, the chain, the graph.",
-    "store": "Tell where the record is kept; make, migrate or copy it.",
-    "schema": "Print the JSON Schema of a document that replay reads or writes.",
-    "new": "Lay out a project from a template.",
-    "demo": "Lay out a real model in DIR, record it three times, replay it, diff it.",
-    "doctor": "Tell what this machine can replay, and what is missing.",
+SECTIONS = {
+    "Record and replay": {
+        "record": "Run a workflow in a container; record all a replay needs.",
+        "run": "Replay a model version and judge every output (default).",
+        "check": "Replay every frozen recipe, one line each; what CI runs.",
+        "diff": "Compare two recipes: causes first, effects after.",
+        "new": "Lay out a project from a template.",
+    },
+    "Ask": {
+        "models": "List the model versions: approved, deployed, replayed?",
+        "show": "Tell everything about a model version or another node.",
+        "lineage": "Ask what it was made from, and what stands on it.",
+        "impact": "Tell which models, approvals, deployments it touches.",
+        "search": "Find by parameters, metrics, tags, names and words.",
+        "experiments": "Compare the trials of an experiment.",
+        "features": "Write rows once, and read them as of a time.",
+    },
+    "Decide and share": {
+        "approve": "Approve a model version; who, when, why is recorded.",
+        "reject": "Reject a model version: it is not to be deployed.",
+        "alias": "Let MODEL@NAME mean a version from now on.",
+        "deploy": "Record where a model version runs.",
+        "annotate": "Set status, stage, owner, tags and properties.",
+        "link": "Record that two nodes are the same thing.",
+        "group": "Share parts of the lineage; who may do what with them.",
+    },
+    "Keep": {
+        "verify": "Check the record: every digest, the chain, the graph.",
+        "costs": "Tell what is kept, and what deleting would free.",
+        "forget": "Drop bytes that nobody needs; a tombstone stays.",
+        "store": "Make, migrate, copy or attach a store.",
+    },
+    "Begin": {
+        "demo": "Record a real model three times, replay it, diff it.",
+        "doctor": "Tell what this machine can replay, and what is missing.",
+        "schema": "Print the JSON Schema of a document.",
+    },
 }
+"""All verbs by what they are for, each with what it does."""
+
+COMMANDS = {name: text for verbs in SECTIONS.values() for name, text in verbs.items()}
 
 EPILOG = """\b
 Examples:
@@ -41,6 +54,7 @@ Examples:
   replay momentum:1                   replay it: same as `replay run momentum:1`
   replay momentum:1 --plan            say what would be fetched, built and run; touch nothing
   replay diff momentum:1 momentum:3   what changed, and what came of it
+  replay impact data/prices.csv       which models, approvals and deployments these bytes touch
 \b
 Exit codes:
   0 reproduced   1 diverged, not self-reproducible or inconclusive   2 usage or configuration
@@ -78,8 +92,9 @@ class Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(verbs.items()))
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
