@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests_support import stores
+from tests_support.postgres import Server
 from tests_support.stores import contents, link, raw, set_alias, tamper
 
 from replay.lineage import Edge, EdgeType, Facet, Kind, Node, group_node
@@ -64,14 +66,45 @@ def fill(store: Store) -> Store:
     return store
 
 
-@pytest.fixture
-def filled(store: Store) -> Store:
-    return fill(store)
+@pytest.fixture(scope="module")
+def filled_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a store in a file, to be copied."""
+    root = tmp_path_factory.mktemp("filled") / ".replay"
+    with Store.open(root, create=True) as store:
+        fill(store)
+    return root
+
+
+@pytest.fixture(scope="module")
+def filled_database(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a filled database and its store's directory, to be copied."""
+    root = tmp_path_factory.mktemp("filled") / ".replay"
+    with postgres_server.database() as url:
+        with stores.pointing_to(url, root) as store:
+            fill(store)
+        yield url, root
 
 
 @pytest.fixture
-def filled_file(sqlite_store: Store) -> Store:
-    return fill(sqlite_store)
+def filled_file(filled_directory: Path, tmp_path: Path) -> Iterator[Store]:
+    shutil.copytree(filled_directory, tmp_path / ".replay")
+    with Store.open(tmp_path / ".replay") as store:
+        yield store
+
+
+@pytest.fixture
+def filled_server(filled_database: tuple[str, Path], postgres_server: Server, tmp_path: Path) -> Iterator[Store]:
+    shutil.copytree(filled_database[1], tmp_path / ".replay")
+    with (
+        postgres_server.database(like=filled_database[0]) as url,
+        stores.pointing_to(url, tmp_path / ".replay") as store,
+    ):
+        yield store
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def filled(request: pytest.FixtureRequest) -> Store:
+    return request.getfixturevalue("filled_file" if request.param == "sqlite" else "filled_server")
 
 
 NODE, VERSION = f"node {model(2).uid}", f"node {registered(2).uid}"
