@@ -65,6 +65,12 @@ class Query(_Value, frozen=True, kw_only=True):
     """Walk along edges of these types only."""
     stop_at: tuple[Kind, ...] = ()
     """Do not walk on from nodes of these kinds."""
+    same_bytes: bool = False
+    """Also walk through who merely made the same bytes, where an execution on the way had made them itself.
+
+    Equal bytes are one node. Without this a model's lineage is that of its own runs, and a dataset touches those that
+    were made from it; ``connected`` always walks through everything.
+    """
     include_edges: bool = True
     """Also tell the edges, and the nodes on the way to what was found."""
     paths: Literal["all", "shortest"] | None = None
@@ -117,6 +123,8 @@ class Answer(_Value, frozen=True, kw_only=True, omit_defaults=False):
     """The nodes at which something was left out by depth or limit."""
     unresolved: tuple[str, ...] = ()
     """Locators that were used as such: which version they meant is not known."""
+    elsewhere: int = 0
+    """How many nodes were left out because they only made the same bytes; see `Query.same_bytes`."""
     hidden: int = 0
     """How many nodes on the walk the asker may not see."""
     findings: tuple[str, ...] = ()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence, Set
 
-import msgspec
+from msgspec.structs import replace
 
 from replay.ask import paths
 from replay.ask.choose import choose, nothing_can_match, require_known
 from replay.ask.interface import Ground
 from replay.ask.merge import Graph
+from replay.ask.own import own_above, own_below
 from replay.ask.pages import Page, page_of
 from replay.ask.times import instant
-from replay.ask.walk import walk
+from replay.ask.walk import WAYS, Met, walk
 from replay.errors import ResolveError, UsageError
 from replay.query import Answer, Direction, Query
 
@@ -36,22 +37,39 @@ def ask(query: Query, ground: Ground) -> Answer:
 
 def _ask(query: Query, ground: Ground) -> Answer:
     page = page_of(query, ground)
-    graph = Graph(ground, walk(ground, query, page.last))
+    walks = walk(ground, query, page.last)
+    graph = Graph(ground, walks)
     _require_starts(query, graph, ground)
+    elsewhere = _strangers(query, ground, walks, graph)
+    graph.drop(elsewhere)
     chosen = choose(query, graph)
     require_known(query, chosen, graph, ground)
     told = page.cut(chosen)
     ways = _ways(graph, query.direction)
-    answer = Answer(query=query, found=told, nodes={})
+    answer = Answer(query=query, found=told, nodes={}, elsewhere=len(elsewhere))
     answer = _with_paths(answer, ways)
     return _without(ground.missing, _finished(answer, graph, page, chosen, ways))
+
+
+def _strangers(query: Query, ground: Ground, walks: Sequence[list[Met]], graph: Graph) -> set[str]:
+    """What was met only because somebody else made the same bytes."""
+    if query.same_bytes or query.direction == Direction.CONNECTED:
+        return set()
+    own: set[str] = set()
+    for walked, (way,) in zip(walks, WAYS[query.direction], strict=True):
+        met = graph if len(walks) == 1 else Graph(ground, [walked])
+        if way == "up":
+            own |= own_above(met, query.start)
+        else:
+            own |= own_below(met, query.start, lambda asked: _ask(replace(asked, as_of=query.as_of), ground))
+    return set(graph.depth) - own
 
 
 def _without(missing: Mapping[str, str], answer: Answer) -> Answer:
     """The answer, which says that it was given without some of the attached stores."""
     if not missing:
         return answer
-    return msgspec.structs.replace(
+    return replace(
         answer,
         complete=False,
         truncated_by=(*answer.truncated_by, *(f"store {name}" for name in missing)),
@@ -79,7 +97,7 @@ def _finished(answer: Answer, graph: Graph, page: Page, chosen: Sequence[str], w
         )
         if true
     ]
-    return msgspec.structs.replace(
+    return replace(
         answer,
         nodes=graph.entries(shown),
         edges=tuple(graph.edges(shown)) if query.include_edges else (),
@@ -101,7 +119,7 @@ def _sane(query: Query) -> Query:
         if value is not None and value < least:
             raise UsageError(f"{name}: got {value}, expected at least {least}")
     given = {name: getattr(query, name) for name in _TIMES}
-    return msgspec.structs.replace(query, **{name: instant(time) for name, time in given.items() if time is not None})
+    return replace(query, **{name: instant(time) for name, time in given.items() if time is not None})
 
 
 def _require_starts(query: Query, graph: Graph, ground: Ground) -> None:
@@ -120,9 +138,9 @@ def _ways(graph: Graph, direction: Direction) -> dict[str, list[str]]:
     """Of each node those that the walk goes to from it."""
     ways: dict[str, list[str]] = {}
     for younger, older, _ in graph.links():
-        if direction is not Direction.DOWN:
+        if direction != Direction.DOWN:
             ways.setdefault(younger, []).append(older)
-        if direction is not Direction.UP:
+        if direction != Direction.UP:
             ways.setdefault(older, []).append(younger)
     return ways
 
@@ -131,12 +149,12 @@ def _with_paths(answer: Answer, ways: dict[str, list[str]]) -> Answer:
     query = answer.query
     if query.paths == "shortest":
         found = paths.shortest(ways, query.start, answer.found)
-        return msgspec.structs.replace(answer, paths=tuple(found[uid] for uid in answer.found if uid in found))
+        return replace(answer, paths=tuple(found[uid] for uid in answer.found if uid in found))
     if query.paths == "all":
         every = (way for start in query.start for way in paths.simple_paths(ways, start, set(answer.found)))
         taken = tuple(itertools.islice(every, MAX_PATHS + 1))
         cut = ("paths",) if len(taken) > MAX_PATHS else ()
-        return msgspec.structs.replace(answer, paths=taken[:MAX_PATHS], truncated_by=cut)
+        return replace(answer, paths=taken[:MAX_PATHS], truncated_by=cut)
     return answer
 
 

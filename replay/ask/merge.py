@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 
 from replay.ask.interface import Ground, Guard, Place
 from replay.ask.walk import Met, brief
@@ -10,7 +10,7 @@ from replay.lineage import Edge, EdgeType, Facet, Kind
 from replay.query import Entry
 from replay.store import reads
 from replay.store.interface import Row
-from replay.store.rows import EDGE_CODES, KINDS, SAME_AS, edge_of, node_of
+from replay.store.rows import EDGE_CODES, GENERATED, KINDS, SAME_AS, edge_of, node_of
 from replay.store.shares import is_private
 from replay.uid import text_of
 
@@ -21,7 +21,7 @@ _NO_USE = {EDGE_CODES[EdgeType.SPECIALIZES], SAME_AS}
 class Graph:
     """Nodes by uid in the order of their distance, and the edges between them."""
 
-    def __init__(self, ground: Ground, walks: Collection[list[Met]]) -> None:
+    def __init__(self, ground: Ground, walks: Sequence[list[Met]]) -> None:
         self._walks = walks
         self._rows: dict[str, tuple[Met, Row]] = {}
         self._homes: dict[str, list[str]] = {}
@@ -69,6 +69,27 @@ class Graph:
             for younger, older, code, _ in met.edges:
                 if younger in names and older in names:
                     yield names[younger], names[older], code == SAME_AS
+
+    def has_rivals(self, *, others: bool = False) -> bool:
+        """Whether some bytes that were met were made by several runs, ``others`` that were not met among them."""
+        for met, names in self._each():
+            made = [key[0] for key in met.edges if key[2] == GENERATED and key[0] in names]
+            if len(made) != len(set(made)):
+                return True
+            if others and made:
+                with met.place.store.reading() as database:
+                    if reads.count_makers(database, made) != len(made):
+                        return True
+        several = [names.values() for _, names in self._each()]
+        return len(several) > 1 and len(set().union(*several)) != sum(map(len, several))
+
+    def drop(self, uids: Set[str]) -> None:
+        """Take nodes out of what was met."""
+        self.depth = {uid: depth for uid, depth in self.depth.items() if uid not in uids}
+        self._names = {
+            key: {number: uid for number, uid in names.items() if uid not in uids} for key, names in self._names.items()
+        }
+        self.cut -= uids
 
     def locators_used(self) -> set[str]:
         """Locators at the end of an edge that is not their version's."""

@@ -8,23 +8,26 @@ an execution made some bytes itself, they count as its own, and as another's onl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from replay.ask.asking import ask
-from replay.ask.interface import Ground
+from replay.ask.merge import Graph
 from replay.lineage import Edge, EdgeType, Kind
-from replay.query import Answer, Direction, Entry, Query
+from replay.query import Answer, Direction, Query
+
+Ask = Callable[[Query], Answer]
 
 _MAKERS = (Kind.RUN, Kind.MODEL_VERSION)
 _NOT_RUNS = tuple(kind for kind in Kind if kind is not Kind.RUN)
 _NONE: frozenset[str] = frozenset()
 
 
-def own_above(answer: Answer) -> set[str]:
-    """Of a complete answer upstream (with edges) the nodes that the start was made from, the start included."""
-    graph = _Graph(answer.nodes, answer.edges)
+def own_above(met: Graph, starts: Iterable[str]) -> set[str]:
+    """Of what was met upstream the nodes that the start was made from, the start included."""
+    if not met.has_rivals():
+        return set(met.depth)
+    graph = _Graph(_What.of(met), met.edges(met.depth))
     done: set[tuple[str, frozenset[str]]] = set()
-    stack = [(uid, _NONE) for uid in answer.query.start]
+    stack = [(uid, _NONE) for uid in starts]
     while stack:
         uid, makers = stack.pop()
         if (uid, makers) in done:
@@ -39,37 +42,58 @@ def own_above(answer: Answer) -> set[str]:
     return {uid for uid, _ in done}
 
 
-def own_below(answer: Answer, ground: Ground) -> set[str]:
-    """Of a complete answer downstream (with edges) the nodes that were made from the start, the start included."""
-    origins = _origins(answer, ground)
-    nodes, edges = answer.nodes, answer.edges
+def own_below(met: Graph, starts: Iterable[str], ask: Ask) -> set[str]:
+    """Of what was met downstream the nodes that were made from the start, the start included."""
+    if not met.has_rivals(others=True):
+        return set(met.depth)
+    what, edges = _What.of(met), met.edges(met.depth)
+    origins = _origins(what, edges, ask)
     if origins is not None:
-        nodes, edges = origins.nodes | nodes, (*edges, *origins.edges)
-    return _Below(_Graph(nodes, edges), answer.nodes).reached(answer.query.start)
+        what = what.with_answer(origins)
+        edges += origins.edges
+    return _Below(_Graph(what, edges), met.depth).reached(starts)
 
 
-def _origins(answer: Answer, ground: Ground) -> Answer | None:
+def _origins(what: _What, edges: Iterable[Edge], ask: Ask) -> Answer | None:
     """Who made what was met, and in which execution: also those runs that the walk did not come by."""
-    made = {edge.target for edge in answer.edges if edge.type is EdgeType.GENERATED}
-    wanted = [uid for uid, entry in answer.nodes.items() if entry.kind in _MAKERS or uid in made]
+    made = {edge.target for edge in edges if edge.type is EdgeType.GENERATED}
+    wanted = [uid for uid, kind in what.kinds.items() if kind in _MAKERS or uid in made]
     if not wanted:
         return None
-    query = Query(
-        start=tuple(wanted),
-        direction=Direction.UP,
-        kinds=(Kind.COLLECTION, Kind.RUN),
-        follow=(EdgeType.GENERATED, EdgeType.PART_OF, EdgeType.DERIVED_FROM),
-        stop_at=_NOT_RUNS,
-        as_of=answer.query.as_of,
+    return ask(
+        Query(
+            start=tuple(wanted),
+            direction=Direction.UP,
+            kinds=(Kind.COLLECTION, Kind.RUN),
+            follow=(EdgeType.GENERATED, EdgeType.PART_OF, EdgeType.DERIVED_FROM),
+            stop_at=_NOT_RUNS,
+            same_bytes=True,
+        )
     )
-    return ask(query, ground)
+
+
+class _What:
+    """What the nodes are."""
+
+    def __init__(self, kinds: Mapping[str, Kind], types: Mapping[str, str]) -> None:
+        self.kinds = kinds
+        self.types = types
+
+    @classmethod
+    def of(cls, met: Graph) -> _What:
+        return cls({uid: met.kind(uid) for uid in met.depth}, {uid: met.type(uid) for uid in met.depth})
+
+    def with_answer(self, answer: Answer) -> _What:
+        kinds = {uid: entry.kind for uid, entry in answer.nodes.items()}
+        types = {uid: entry.type for uid, entry in answer.nodes.items()}
+        return _What(kinds | dict(self.kinds), types | dict(self.types))
 
 
 class _Graph:
     """Edges by their ends, and executions by who is part of them."""
 
-    def __init__(self, nodes: Mapping[str, Entry], edges: Iterable[Edge]) -> None:
-        self._nodes = nodes
+    def __init__(self, what: _What, edges: Iterable[Edge]) -> None:
+        self._what = what
         self._up: dict[str, list[tuple[Edge, str]]] = {}
         self._down: dict[str, list[tuple[Edge, str]]] = {}
         self._executions: dict[str, frozenset[str]] = {}
@@ -84,7 +108,7 @@ class _Graph:
         self._down.setdefault(older, []).append((edge, younger))
 
     def kind(self, uid: str) -> Kind:
-        return self._nodes[uid].kind
+        return self._what.kinds[uid]
 
     def up(self, uid: str) -> list[tuple[Edge, str]]:
         return self._up.get(uid, [])
@@ -102,7 +126,7 @@ class _Graph:
 
     def _is_execution(self, edge: Edge, other: str) -> bool:
         joins = edge.type is EdgeType.PART_OF or (edge.type is EdgeType.DERIVED_FROM and edge.role == "execution")
-        return joins and self._nodes[other].type == "execution"
+        return joins and self._what.types[other] == "execution"
 
     def makers(self, uid: str) -> frozenset[str]:
         """The executions that made some bytes."""
@@ -116,7 +140,7 @@ class _Graph:
 class _Below:
     """A walk downstream on which bytes are reached execution by execution."""
 
-    def __init__(self, graph: _Graph, within: Mapping[str, Entry]) -> None:
+    def __init__(self, graph: _Graph, within: Mapping[str, object]) -> None:
         self._graph = graph
         self._within = within
         self._whole: set[str] = set()

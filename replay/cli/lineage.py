@@ -69,6 +69,7 @@ def _chosen(values: dict[str, str], options: dict[str, Any]) -> str | None:
 @click.option("--follow", multiple=True, metavar="TYPE", help="Walk along edges of this type only, e.g. used.")
 @click.option("--stop-at", multiple=True, metavar="KIND", help="Do not walk on from nodes of this kind.")
 @click.option("--edges", "include_edges", is_flag=True, help="Tell the edges too, and what lies on the way.")
+@click.option("--same-bytes", is_flag=True, help="Walk through who only made the same bytes too.")
 @click.option("--paths", type=click.Choice(["all", "shortest"]), help="Tell the ways to each node too.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N nodes; the answer says how to go on.")
 @click.option("--cursor", metavar="TEXT", help="Go on where an answer ended.")

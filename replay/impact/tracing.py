@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from replay.ask import Ground, ask
-from replay.ask.own import own_below
 from replay.impact.report import Impact, Subject, headline_of, summary_of, worst_first
 from replay.lineage import Kind
 from replay.query import Answer, Direction, Query
@@ -29,13 +30,13 @@ def impact(start: Sequence[str], ground: Ground, *, as_of: str | None = None) ->
         ResolveError: A node is not recorded, or the asker may not see it.
         UsageError: The time is none.
     """
-    answer = ask(Query(start=tuple(dict.fromkeys(start)), direction=Direction.DOWN, as_of=as_of), ground)
-    own = own_below(answer, ground)
-    met = [uid for uid in (*answer.query.start, *answer.found) if answer.nodes[uid].kind is Kind.MODEL_VERSION]
-    found = standings([uid for uid in met if uid in own], ground, as_of=as_of)
+    query = Query(start=tuple(dict.fromkeys(start)), direction=Direction.DOWN, as_of=as_of)
+    answer = ask(query, ground)
+    everyone = (*answer.query.start, *answer.found)
+    found = standings([uid for uid in everyone if answer.nodes[uid].kind is Kind.MODEL_VERSION], ground, as_of=as_of)
     models = worst_first(found.versions.values())
     known = {one.uid for model in models for one in model.deployments}
-    others = _others(answer, [uid for uid in answer.found if uid in own and uid not in known], ground)
+    others = _others(answer, [uid for uid in answer.found if uid not in known], ground)
     summary = summary_of(models, others)
     return Impact(
         start=tuple(_subject(uid, answer) for uid in answer.query.start),
@@ -44,14 +45,23 @@ def impact(start: Sequence[str], ground: Ground, *, as_of: str | None = None) ->
         summary=summary,
         models=models,
         other_deployments=others,
-        same_bytes=tuple(_subject(uid, answer) for uid in met if uid not in own),
-        touched=dict(sorted(Counter(answer.nodes[uid].kind.value for uid in answer.found if uid in own).items())),
+        same_bytes=_same_bytes(answer, ground),
+        touched=dict(sorted(Counter(answer.nodes[uid].kind.value for uid in answer.found).items())),
         complete=answer.complete and not found.hidden,
         truncated_by=answer.truncated_by or (("access",) if found.hidden else ()),
         unresolved=answer.unresolved,
         hidden=answer.hidden,
         findings=(*answer.findings, *_hidden(found.hidden)),
     )
+
+
+def _same_bytes(answer: Answer, ground: Ground) -> tuple[Subject, ...]:
+    """The model versions that were left out because their own runs made the same bytes."""
+    if not answer.elsewhere:
+        return ()
+    wider = replace(answer.query, same_bytes=True, kinds=(Kind.MODEL_VERSION,), include_edges=False)
+    more = ask(wider, ground)
+    return tuple(_subject(uid, more) for uid in more.found if uid not in answer.nodes)
 
 
 def _others(answer: Answer, uids: Sequence[str], ground: Ground) -> tuple[Deployment, ...]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from replay.ask import ask
-from replay.ask.own import own_above, own_below
 from replay.ask.seen import seen
 from replay.lineage import EdgeType, Kind
 from replay.pages.page import Near, Page, Saying, Side, Tie
@@ -30,7 +29,6 @@ def page_of(uid: str, session: Session) -> Page:
     """
     ground = session.ground
     up, down = (ask(Query(start=(uid,), direction=way), ground) for way in (Direction.UP, Direction.DOWN))
-    made_from, made = own_above(up), own_below(down, ground)
     entry = up.nodes[uid]
     version, deployed = entry.kind is Kind.MODEL_VERSION, entry.kind is Kind.DEPLOYMENT
     return Page(
@@ -48,22 +46,22 @@ def page_of(uid: str, session: Session) -> Page:
         history=tuple(_history(uid, session)),
         standing=standings([uid], ground).versions.get(uid) if version else None,
         deployment=deployments([uid], ground).get(uid) if deployed else None,
-        models=tuple(_models(entry, [up.nodes[one] for one in made_from], [down.nodes[one] for one in made])),
+        models=tuple(_models(entry, up.nodes.values(), down.nodes.values())),
         versions=tuple(_versions(entry, down)),
         plans=tuple(_plans(entry, up)),
         plan_versions=versions_of(uid, ground) if entry.kind in {Kind.PLAN, Kind.LOCATOR} else (),
         ties=(*_ties(uid, up, "up"), *_ties(uid, down, "down")),
-        up=_side(up, made_from),
-        down=_side(down, made),
+        up=_side(up),
+        down=_side(down),
     )
 
 
-def _side(answer: Answer, own: Set[str]) -> Side:
-    nodes = tuple(_near(answer.nodes[uid]) for uid in answer.found if uid in own)
+def _side(answer: Answer) -> Side:
+    nodes = tuple(_near(answer.nodes[uid]) for uid in answer.found)
     return Side(
         counts=dict(sorted(Counter(node.kind for node in nodes).items())),
         nodes=nodes,
-        same_bytes=len(answer.found) - len(nodes),
+        same_bytes=answer.elsewhere,
         complete=answer.complete,
         hidden=answer.hidden,
         unresolved=answer.unresolved,

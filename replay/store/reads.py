@@ -9,7 +9,7 @@ import msgspec
 
 from replay.lineage import Edge, Facet, Kind, Lineage, Node
 from replay.store.interface import Database, Row
-from replay.store.rows import EDGE, KIND_CODES, NODE, SAME_AS, edge_of, facet_of, node_of
+from replay.store.rows import EDGE, GENERATED, KIND_CODES, NODE, SAME_AS, edge_of, facet_of, node_of
 from replay.uid import ranges_of, raw_of, text_of
 
 Direction = Literal["up", "down"]
@@ -97,6 +97,12 @@ def edge_rows(database: Database, numbers: Iterable[int], direction: Direction) 
     end = "younger" if direction == "up" else "older"
     query = f"SELECT {EDGE}, e.tx FROM edges e WHERE e.{end} {database.any}"
     return database.rows(query, (database.many(numbers),))
+
+
+def count_makers(database: Database, numbers: Collection[int]) -> int:
+    """How many runs made these artifacts, all together."""
+    query = f"SELECT count(*) FROM edges e WHERE e.younger {database.any} AND e.type = ?"
+    return int(database.rows(query, (database.many(numbers), GENERATED))[0][0])
 
 
 def closure(database: Database, uid: str, direction: Direction, limit: int | None) -> Lineage:

@@ -16,6 +16,7 @@ _CUT = Badge("✗", "[x]", "not complete", "bad")
 _HIDDEN = Badge("✗", "[x]", "hidden", "bad")
 _UNRESOLVED = Badge("?", "[?]", "unresolved", "warn")
 _ODD = Badge("!", "[!]", "finding", "warn")
+_APART = Badge("=", "=", "same bytes", "near")
 _NEXT = Badge("→", "->", "next", "near")
 
 _NOTHING = {
@@ -54,6 +55,9 @@ def notes(answer: Answer) -> list[Note]:
     if answer.unresolved:
         text = f"which version was meant is not known of {plural(len(answer.unresolved), 'locator')}"
         made.append(Note(_UNRESOLVED, text, answer.unresolved))
+    if answer.elsewhere:
+        them = plural(answer.elsewhere, "node")
+        made.append(Note(_APART, f"{them} left out that only made the same bytes (--same-bytes tells them too)"))
     names = distinct(answer.nodes)
     for finding in answer.findings:
         made.append(Note(_ODD, " ".join(names.get(word, word) for word in finding.split(" "))))
@@ -109,6 +113,8 @@ def command_of(query: Query, cursor: str | None = None) -> str:
             value = tuple(f"{key}={text}" for key, text in value.items())
         for one in value if isinstance(value, tuple) else () if value is None else (value,):
             words += [f"--{option}", str(one)]
+    if query.same_bytes:
+        words.append("--same-bytes")
     if cursor:
         words += ["--cursor", cursor]
     return shlex.join(words)
