@@ -139,13 +139,16 @@ def _tied(database: Database, journal: Journal) -> Iterator[Finding]:
     records = journal.records()
     known = {record.seq: record.hash for record in records}
     own: dict[int, str] = {}
+    others: list[str] = []  # a copy of a database knows those of other folders, too
     for key, hash_ in told:
         first, _, seq = key.removeprefix(JOURNAL).partition(" ")
         if records and first == records[0].hash:
             own[int(seq)] = hash_
-        elif not database.shared:
-            yield Finding(place="journal", problem=f"its beginning is gone: expected a first record with hash {first}")
-            return
+        else:
+            others.append(first)
+    if others and not own and not database.shared:
+        problem = f"is not the one that the database was told of: expected a first record with the hash {others[0]}"
+        yield Finding(place="journal", problem=problem)
     if own and known.get(newest := max(own)) != own[newest]:
         problem = f"got the hash {known.get(newest)}, expected {own[newest]}: it was cut back or rewritten"
         yield Finding(place=f"journal record {newest}", problem=problem)
@@ -168,7 +171,8 @@ def _blob_files(blobs: Blobs, progress: Progress) -> Iterator[Finding]:
 def _blobs_there(database: Database, blobs: Blobs) -> Iterator[Finding]:
     dropped: dict[str, str] = {}
     try:
-        dropped = forgotten(database, blobs)
+        with _apart(database):
+            dropped = forgotten(database, blobs)
     except BAD as error:
         yield Finding(place="tombstones", problem=f"what was forgotten cannot be read: {error}")
     for raw, size in database.rows("SELECT sha256, size FROM blobs"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,11 +16,14 @@ from tests_support.postgres import Server
 from tests_support.stores import contents, link, raw, set_alias, tamper
 
 from replay.lineage import Edge, EdgeType, Facet, Kind, Node, group_node
-from replay.store import chain
+from replay.progress import Silent
+from replay.store import backends, chain
+from replay.store.copying import copy
 from replay.store.database import Store
 from replay.store.findings import Finding
 from replay.store.journal import Journal, Record
 from replay.store.postgres import PostgresDatabase
+from replay.store.sqlite import SqliteDatabase
 from replay.store.verify import verify_store
 from replay.uid import raw_of
 
@@ -226,7 +230,7 @@ TAMPERINGS: dict[str, tuple[list[Change], list[str]]] = {
     "what is told of the journal": (of("meta", "value = ?", "0" * 64), ["journal record 1"]),
     "edges gone": ([*of("nodes", "name = 'x'"), ("DROP TABLE edges", ())], ["table edges", NODE]),
     "blobs gone": ([*of("nodes", "name = 'x'"), ("DROP TABLE blobs", ())], ["table blobs", NODE]),
-    "facets gone": ([*of("nodes", "name = 'x'"), ("DROP TABLE facets", ())], ["table facets", NODE, AND_MORE]),
+    "facets gone": ([*of("nodes", "name = 'x'"), ("DROP TABLE facets", ())], ["table facets", NODE, "tombstones"]),
     "checkpoints gone": ([*of("nodes", "name = ''"), ("DROP TABLE checkpoints", ())], ["chain", "checkpoints"]),
     "meta gone": (one("DROP TABLE meta"), ["journal"]),
 }  # fmt: skip
@@ -471,6 +475,31 @@ def test_directories_that_share_a_database_have_journals_of_their_own(postgres_s
             store.note("looked-at")
         assert all(place.startswith("blob ") for place in places(verify_store(other)))
     assert verify_store(postgres_store) == []
+
+
+def test_a_copy_knows_the_journals_of_other_folders(filled_server: Store, tmp_path: Path) -> None:
+    """Two folders share a server; one of them goes back to a file, which then knows both journals."""
+    assert isinstance(filled_server.database, PostgresDatabase)
+    with stores.pointing_to(filled_server.database.url, tmp_path / "other") as other:
+        for _ in range(2):
+            other.note("looked-at")
+        shutil.copytree(filled_server.blobs.root, other.blobs.root, dirs_exist_ok=True)
+        with contextlib.closing(empty_file(tmp_path / "other")) as file:
+            copy(other.database, file, Silent())
+    (tmp_path / "other" / backends.POINTER).unlink()
+    with Store.open(tmp_path / "other") as back:
+        assert verify_store(back) == []
+        back.note("looked-at")
+        assert verify_store(back) == []
+        lines = back.journal.path.read_bytes().splitlines(keepends=True)
+        back.journal.path.write_bytes(lines[0])
+        assert places(verify_store(back)) == ["journal record 2"]
+
+
+def empty_file(root: Path) -> SqliteDatabase:
+    """An empty database beside what is in ``root``."""
+    backends.make_file(root / backends.FILE)
+    return SqliteDatabase(root / backends.FILE)
 
 
 # -- while others write -----------------------------------------------------------------------------------------------

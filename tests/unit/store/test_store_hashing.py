@@ -183,9 +183,7 @@ def test_the_limit_is_checked_before_reading(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [100, 3 << 20])
-def test_a_file_that_changes_meanwhile_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
+def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * size)
     name = "_digest_small" if size <= 1 << 20 else "_digest_large"
