@@ -17,8 +17,9 @@ def flatten_yaml(text: str) -> dict[str, str] | None:
 
     if len(text) > MAX_BYTES:
         return None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's takes a tenth of the time, where it was built
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
     return flatten(value)

@@ -12,7 +12,7 @@ from replay.search.times import moments
 from replay.search.words import MOST, words_of
 
 MOST_PARTS = 200
-_DIGEST = re.compile(r"(?:[a-z]+:)?[0-9a-fA-F]{4,64}")
+_DIGEST = re.compile(r"(?:[a-z0-9]+:)?[0-9a-fA-F]{4,64}")
 
 
 def check(expression: Expression) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from replay.store.search.index import IndexCursor
 OWN = -1
 """In place of a facet: words of attributes, by which nothing else is found than the node itself."""
 _FEW = 500
+_KEY = operator.itemgetter(0)
 
 
 class Documents:
@@ -100,14 +102,12 @@ class Documents:
     def flush(self) -> None:
         """Write what was collected."""
         keys = self._known_keys({field[0] for field in self._fields})
+        numbers, strings = self._numbers.append, self._strings.append
         for key, value, node, since, until in self._fields:
             one = comparable(value)
-            if isinstance(one, Number):
-                self._numbers.append((keys[key], one.num, one.exact, node, since, until))
-            else:
-                self._strings.append((keys[key], one.head, one.rest, node, since, until))
-        self._numbers.sort(key=lambda row: row[:4])
-        self._strings.sort(key=lambda row: row[:4])
+            (numbers if type(one) is Number else strings)((keys[key], *one, node, since, until))
+        self._numbers.sort(key=_KEY)  # what lies side by side in the table is written together
+        self._strings.sort(key=_KEY)
         for table, rows in (
             ("search_nodes", self._nodes),
             ("search_numbers", self._numbers),

@@ -14,7 +14,7 @@ from replay.flatten import flatten_yaml
 from replay.identity import canonical_json
 from replay.lineage import Kind
 from replay.search.values import reads_as_number
-from replay.search.words import is_digest, words_of
+from replay.search.words import running
 from replay.store.interface import Row
 from replay.store.rows import KINDS
 from replay.uid import identity_of, text_of
@@ -201,12 +201,7 @@ def _leaves(value: Any, place: str, depth: int) -> Found:
 
 def units(texts: list[str]) -> list[str]:
     """The words of texts, as the full-text index takes them; a phrase never goes on from one text to the next."""
-    words: list[str] = []
-    for text in dict.fromkeys(texts):
-        found = [GAP if is_digest(word) else word for word in words_of(text)]
-        if found:
-            words += found
-            words.append(GAP)
+    words = running(dict.fromkeys(texts), GAP)
     if len(words) <= UNIT:
         return [" ".join(words)] if words else []
     return [" ".join(words[start : start + UNIT]) for start in range(0, len(words) - OVERLAP, UNIT - OVERLAP)]

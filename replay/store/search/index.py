@@ -54,6 +54,8 @@ class IndexDatabase(ABC):
     """SQL after a column: it is one of the integers in the one value `many` made."""
     position: str
     """The function that finds one text in another."""
+    few: int
+    """For up to so many nodes values are looked up one by one; for more, all values of the field are read at once."""
 
     @abstractmethod
     def many(self, numbers: Iterable[int]) -> Any:

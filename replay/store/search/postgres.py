@@ -17,8 +17,8 @@ from replay.store.search.index import IndexCursor, IndexDatabase, State
 WAIT_SECONDS = 3600
 _BUILD, _READ = 0x52504C60, 0x52504C61
 """Keys of the advisory locks: who changes the index; who reads it, and may not have its tables taken away."""
-_OPTIONS = "-c jit=off -c work_mem=256MB"
-"""The sets that a search makes are to stay in memory; compiling a search takes longer than most searches."""
+_OPTIONS = "-c jit=off -c work_mem=256MB -c random_page_cost=1.1 -c max_parallel_workers_per_gather=0"
+"""The sets that a search makes, and the index, are in memory; compiling and workers take longer than most searches."""
 _STATE = "SELECT store, tx, leaf, node, facet, text, part FROM search_state"
 
 
@@ -59,6 +59,7 @@ class PostgresIndex(IndexDatabase):
 
     any = "= ANY(?)"
     position = "strpos"
+    few = 200
 
     def __init__(self, url: str) -> None:
         """Nothing is opened or made before it is needed."""

@@ -22,8 +22,6 @@ _DOCUMENT = Subject("d.node", kind="d.kind")
 _ALL = (1 << 62) - 1
 _HOLDS = "f.since <= ? AND (f.until IS NULL OR f.until > ?)"
 _MANY = 500
-_FEW = 5_000
-"""Up to so many hits their values are looked up one by one; beyond, all values of the field are read at once."""
 # `+` keeps SQLite from looking through everything under the key instead of what the node has.
 
 
@@ -85,7 +83,7 @@ class Searcher:
             num, text, order = Sql("NULL"), Sql("NULL"), f"d.node {'DESC' if descending else 'ASC'}"
             joins = Sql("")
         else:
-            few = expected is not None and expected <= _FEW
+            few = expected is not None and expected <= self._index.few
             num, text, joins = self._sorted(sort or "created", descending=descending, few=few)
             way = "DESC" if descending else "ASC"
             order = f"num {way} NULLS LAST, text {way} NULLS LAST, d.node DESC"

@@ -59,6 +59,7 @@ class SqliteIndex(IndexDatabase):
 
     any = "IN (SELECT value FROM json_each(?))"
     position = "instr"
+    few = 5_000
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened or made before it is needed."""
