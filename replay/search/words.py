@@ -28,7 +28,7 @@ def words_of(text: str) -> list[str]:
 def running(texts: Iterable[str], gap: str) -> list[str]:
     """The words of several texts, with ``gap`` after each text and in place of each digest."""
     whole = _plain(_END.join(text.replace(_END, " ") for text in texts)) + _END
-    found = []
+    found: list[str] = []
     for word in _RUNNING.findall(whole):
         if word == _END or (len(word) >= 32 and _DIGEST.fullmatch(word)):
             if found and found[-1] != gap:

@@ -60,8 +60,8 @@ def test_what_is_a_number_when_it_is_written(text: str, expected: float | None) 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("1.295", 1.295), ("0", 0), ("-3", -3), ("1e-3", 0.001), ("007", None), ("+1", None), (".5", None), ("1e999", None),
-     ("1" * 41, None), ("12ab", None), ("2026-11-24", None), ("", None)],
+    [("1.295", 1.295), ("0", 0), ("-3", -3), ("1e-3", 0.001), ("007", None), ("+1", None), (".5", None),
+     ("1e999", None), ("1" * 41, None), ("12ab", None), ("2026-11-24", None), ("", None)],
 )  # fmt: skip
 def test_what_is_a_number_when_it_was_recorded_as_text(text: str, expected: float | None) -> None:
     assert reads_as_number(text) == expected
