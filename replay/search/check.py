@@ -43,13 +43,16 @@ def _check(expression: Expression, inside: str | None, depth: int) -> int:
 
 
 def check_part(part: Expression, inside: str | None) -> None:
-    """Check a part that has no others in it (a negation of such counts).
+    """Check a part that has no others in it; one that the grammar makes of several is checked part by part.
 
     Raises:
         UsageError: As `check`.
     """
     if isinstance(part, Not):
         check_part(part.of, inside)
+    elif isinstance(part, Every):
+        for one in part.of:
+            check_part(one, inside)
     elif isinstance(part, Words):
         _check_words(part)
     elif isinstance(part, Exists):

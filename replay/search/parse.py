@@ -171,12 +171,17 @@ def _among(field: str, *values: Value) -> Expression:
     return OneOf(field=_whole(field), values=values)
 
 
+def _but_not(field: str, part: Expression) -> Expression:
+    """The field has a value, and none that is so; as ``!=``, where ``not`` before the whole is everything else."""
+    return Every(of=(Exists(field=_whole(field)), Not(of=part)))
+
+
 _LEAVES: dict[str, Any] = {
     "compare": _compare,
     "contains": _contains,
-    "not_contains": lambda field, value: Not(of=_contains(field, value)),
+    "not_contains": lambda field, value: _but_not(field, _contains(field, value)),
     "among": _among,
-    "not_among": lambda field, *values: Not(of=_among(field, *values)),
+    "not_among": lambda field, *values: _but_not(field, _among(field, *values)),
     "exists": lambda field: Exists(field=_whole(field)),
     "not_exists": lambda field: Not(of=Exists(field=_whole(field))),
     "words": _words,

@@ -27,17 +27,22 @@ _FAST = ("synchronous = OFF", "journal_mode = OFF")
 """For a file that nobody sees before it is whole and on disk."""
 
 
-class _Cursor(IndexCursor):
+class SqliteCursor(IndexCursor):
+    """A change of an index in a file."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement."""
         return self._connection.execute(sql, values).fetchall()
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
+        """Insert what is not there."""
         self._insert(table, rows)
 
     def insert_texts(self, rows: Sequence[Row]) -> None:
+        """Insert texts, and their words beside them."""
         self._insert("search_texts", [row[:-1] for row in rows])
         self._insert("search_words (rowid, words)", [(row[0], row[-1]) for row in rows])
 
@@ -78,10 +83,11 @@ class SqliteIndex(IndexDatabase):
         try:
             if self.rows("PRAGMA user_version")[0][0] != schema.VERSION:
                 return None
-            return State(*self.rows(_STATE)[0])
+            found = self.rows(_STATE)
         except StoreCorruptError:
             self.close()
             return None
+        return State(*found[0]) if found else None
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Read with one statement."""
@@ -108,7 +114,7 @@ class SqliteIndex(IndexDatabase):
     def updating(self) -> Iterator[IndexCursor]:
         """One transaction."""
         with self._changing(self.path) as connection:
-            yield _Cursor(connection)
+            yield SqliteCursor(connection)
 
     @contextlib.contextmanager
     def rebuilding(self) -> Iterator[IndexCursor]:
@@ -175,7 +181,7 @@ def _made(connection: sqlite3.Connection) -> Iterator[IndexCursor]:
     """Make the tables, let them be filled, make the indexes."""
     for statement in schema.sqlite():
         connection.execute(statement)
-    yield _Cursor(connection)
+    yield SqliteCursor(connection)
     for statement in schema.sqlite_indexes():
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {schema.VERSION}")

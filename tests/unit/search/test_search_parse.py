@@ -31,6 +31,10 @@ def equal(field: str, value: Value) -> Compare:
     return Compare(field=field, op=Op.EQUAL, value=value)
 
 
+def but_not(field: str, part: Expression) -> Every:
+    return Every(of=(Exists(field=field), Not(of=part)))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -42,9 +46,9 @@ def equal(field: str, value: Value) -> Compare:
         ("params.lr != '3'", Compare(field="params.lr", op=Op.UNEQUAL, value="3")),
         ("name ~ 7", Compare(field="name", op=Op.CONTAINS, value="7")),
         ("name contains 'a b'", Compare(field="name", op=Op.CONTAINS, value="a b")),
-        ("name not contains x", Not(of=Compare(field="name", op=Op.CONTAINS, value="x"))),
+        ("name not contains x", but_not("name", Compare(field="name", op=Op.CONTAINS, value="x"))),
         ("kind in (run, model_version,)", OneOf(field="kind", values=("run", "model_version"))),
-        ("version not in (1, 2)", Not(of=OneOf(field="version", values=(1, 2)))),
+        ("version not in (1, 2)", but_not("version", OneOf(field="version", values=(1, 2)))),
         ("tag:desk exists", Exists(field="tag:desk")),
         ("tag:desk NOT EXISTS", Not(of=Exists(field="tag:desk"))),
         ('tag:"cost centre"=x', equal("tag:cost centre", "x")),
