@@ -15,13 +15,13 @@ MOST_PARTS = 200
 _DIGEST = re.compile(r"(?:[a-z0-9]+:)?[0-9a-fA-F]{4,64}")
 
 
-def check(expression: Expression) -> None:
-    """Check a whole expression.
+def check(expression: Expression, inside: str | None = None) -> None:
+    """Check a whole expression, or a part of one that is asked of the elements of a list.
 
     Raises:
         UsageError: A field, an operator or a value that there is not; the hint has the valid ones.
     """
-    count = _check(expression, None, 0)
+    count = _check(expression, inside, 0)
     if count > MOST_PARTS:
         raise UsageError(f"got an expression of {count} parts, expected at most {MOST_PARTS}")
 
@@ -38,22 +38,12 @@ def _check(expression: Expression, inside: str | None, depth: int) -> int:
         return _check(expression.of, inside, depth + 1)
     if isinstance(expression, Nested):
         return _check(expression.where, list_of(expression.list), depth + 1)
-    check_part(expression, inside)
+    _check_part(expression, inside)
     return len(expression.values) if isinstance(expression, OneOf) else 1
 
 
-def check_part(part: Expression, inside: str | None) -> None:
-    """Check a part that has no others in it; one that the grammar makes of several is checked part by part.
-
-    Raises:
-        UsageError: As `check`.
-    """
-    if isinstance(part, Not):
-        check_part(part.of, inside)
-    elif isinstance(part, Every):
-        for one in part.of:
-            check_part(one, inside)
-    elif isinstance(part, Words):
+def _check_part(part: Compare | OneOf | Exists | Words, inside: str | None) -> None:
+    if isinstance(part, Words):
         _check_words(part)
     elif isinstance(part, Exists):
         if inside is not None or part.field not in LISTS:
@@ -63,7 +53,7 @@ def check_part(part: Expression, inside: str | None) -> None:
             raise UsageError(f"{part.field}: got `in` without values, expected at least one")
         for value in part.values:
             _check_value(field_of(part.field, inside), Op.EQUAL, value)
-    elif isinstance(part, Compare):
+    else:
         field = field_of(part.field, inside)
         require_operator(field, part.op)
         _check_value(field, part.op, part.value)

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import UsageError
-from replay.search.check import check_part
+from replay.search.check import check
 from replay.search.expression import (
     KEYWORDS,
     Compare,
@@ -95,7 +95,7 @@ class _Builder:
         try:
             read = _spelt if rule.endswith("contains") or "~" in tree.children else _plain
             part: Expression = _LEAVES[rule](*map(read, tree.children))
-            check_part(part, inside)
+            check(part, inside)
         except UsageError as error:
             raise self._at(tree, error) from None
         return part
