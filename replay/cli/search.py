@@ -29,8 +29,8 @@ Fields     name kind type id created modified status stage owner alias model ver
 Lists      inputs outputs steps seeds deployments replays, as LIST[…]
 
 A run, its execution, its trial and its model version are found by the parameters and metrics of the run. Numbers are
-compared with numbers and texts with texts; quotes make a text of a number. The newest come first. Exits with 0 when
-every hit could be told, else with 1.
+compared with numbers and texts with texts; quotes make a text of a number. The newest come first. Put the expression
+into quotes: the shell reads > and ( itself. Exits with 0 when every hit could be told, else with 1.
 """
 
 

@@ -20,6 +20,7 @@ _NONE = Badge("·", "[-]", "found", "near")
 _HIDDEN = Badge("✗", "[x]", "hidden", "bad")
 _ODD = Badge("!", "[!]", "finding", "warn")
 _NEXT = Badge("→", "->", "next", "near")
+_DIGITS = 10
 _MOST = 3
 """Values of one field in one cell."""
 
@@ -31,6 +32,8 @@ def render_found(found: Found, console: Console) -> None:
         fields = [name for name in found.hits[0].values if name != "name"]
         stores = any(hit.stores for hit in found.hits)
         table = ink.table("kind", "name", "id", *fields, *(["store"] if stores else []), "recorded")
+        for column in table.columns:
+            column.no_wrap = column.header in {"id", "kind"}
         for hit in found.hits:
             cells = [
                 f"{hit.kind}/{hit.type}" if hit.type else str(hit.kind),
@@ -87,5 +90,11 @@ def _named(hit: Hit) -> str:
 
 
 def _shown(values: tuple[Value, ...]) -> str:
-    told = [str(value) for value in values[:_MOST]]
+    told = [_short(value) for value in values[:_MOST]]
     return ", ".join([*told, *(["…"] if len(values) > _MOST else [])])
+
+
+def _short(value: Value) -> str:
+    """A value as a cell shows it; that a number has more digits is shown, JSON has them all."""
+    text = str(value)
+    return f"{value:.6g}…" if isinstance(value, float) and len(text) > _DIGITS else text

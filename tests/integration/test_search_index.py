@@ -208,23 +208,52 @@ def test_a_server_that_crashed_has_lost_the_index_and_makes_it_again(tmp_path: P
 # -- who may not write ------------------------------------------------------------------------------------------------
 
 
-def test_a_database_without_the_right_to_make_tables_says_so(postgres_store: Store, postgres_url: str) -> None:
-    record(postgres_store, "churn")
+@pytest.fixture
+def roles(postgres_url: str) -> Iterator[dict[str, str]]:
+    """Addresses of those who may read the record, write it, and make tables beside it."""
+    ident = postgres_url.rpartition("/")[2]
+    made = {role: f"{ident}_{role}" for role in ("reader", "writer", "maker")}
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute("DROP ROLE IF EXISTS reader_only")
-        admin.execute("CREATE ROLE reader_only LOGIN")
-        admin.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_only")
         admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        for role, name in made.items():
+            rights = "SELECT" if role == "reader" else "SELECT, INSERT"
+            admin.execute(f"CREATE ROLE {name} LOGIN")
+            admin.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {name}")
+        admin.execute(f"GRANT CREATE ON SCHEMA public TO {made['maker']}")
+    user = psycopg.conninfo.conninfo_to_dict(postgres_url)["user"]
     try:
-        index = PostgresIndex(postgres_url.replace("replay@", "reader_only@"))
-        with contextlib.closing(index), pytest.raises(StoreError) as raised:
-            refresh(index, postgres_store, Silent())
-        assert "may not make tables here" in str(raised.value)
-        assert "GRANT CREATE ON SCHEMA public" in (raised.value.hint or "")
+        yield {role: postgres_url.replace(f"//{user}@", f"//{name}@") for role, name in made.items()}
     finally:
         with psycopg.connect(postgres_url, autocommit=True) as admin:
-            admin.execute("DROP OWNED BY reader_only")
-            admin.execute("DROP ROLE reader_only")
+            for name in made.values():
+                admin.execute(f"DROP OWNED BY {name}")
+                admin.execute(f"DROP ROLE {name}")
+
+
+def refreshed(url: str, store: Store) -> int:
+    with contextlib.closing(PostgresIndex(url)) as index:
+        return refresh(index, store, Silent())
+
+
+def test_who_may_not_make_tables_is_told_so(postgres_store: Store, roles: dict[str, str]) -> None:
+    record(postgres_store, "churn")
+    for role in ("reader", "writer"):
+        with pytest.raises(StoreError) as raised:
+            refreshed(roles[role], postgres_store)
+        assert "may not make tables here" in str(raised.value)
+        assert "GRANT CREATE ON SCHEMA public" in (raised.value.hint or "")
+
+
+def test_the_index_is_shared_by_those_who_share_the_record(postgres_store: Store, roles: dict[str, str]) -> None:
+    record(postgres_store, "churn")
+    assert refreshed(roles["maker"], postgres_store) == 1
+    assert refreshed(roles["reader"], postgres_store) == 1
+    record(postgres_store, "churn")
+    with pytest.raises(StoreError, match="permission denied"):
+        refreshed(roles["reader"], postgres_store)
+    assert refreshed(roles["writer"], postgres_store) == 2
+    assert refreshed(roles["reader"], postgres_store) == 2
+    assert names(postgres_store, "kind=model_version") == ["churn:2", "churn:1"]
 
 
 def test_a_cache_that_cannot_be_written_is_told(sqlite_store: Store) -> None:

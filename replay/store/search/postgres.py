@@ -21,6 +21,13 @@ _OPTIONS = "-c jit=off -c work_mem=256MB -c random_page_cost=1.1 -c max_parallel
 """The sets that a search makes, and the index, are in memory; compiling and workers take longer than most searches."""
 _STATE = "SELECT store, tx, leaf, node, facet, text, part FROM search_state"
 
+_ROLES = (
+    "SELECT quote_ident(r.rolname), bool_or(a.privilege_type = 'INSERT') FROM pg_class c "
+    "CROSS JOIN aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a JOIN pg_roles r ON r.oid = a.grantee "
+    "WHERE c.oid = to_regclass('nodes') AND a.privilege_type IN ('SELECT', 'INSERT') AND r.rolname <> current_user "
+    "GROUP BY 1"
+)
+
 
 class _Cursor(IndexCursor):
     def __init__(self, connection: psycopg.Connection[Row], place: str) -> None:
@@ -130,6 +137,7 @@ class PostgresIndex(IndexDatabase):
             for statement in schema.postgres_indexes():
                 cursor.rows(statement)
             cursor.rows(f"COMMENT ON TABLE search_state IS '{schema.VERSION}'")
+            self._share(cursor)
         for table in schema.TABLES:
             self.rows(f"ANALYZE {table}")
 
@@ -156,6 +164,13 @@ class PostgresIndex(IndexDatabase):
         with contextlib.suppress(psycopg.Error):
             connection.execute("ROLLBACK" if connection.info.transaction_status else "SELECT 1")
             connection.execute(sql.replace("?", "%s"), (key,))
+
+    @staticmethod
+    def _share(cursor: IndexCursor) -> None:
+        """Whoever may read the record may read its index, and whoever may write it may bring the index up to date."""
+        for role, writes in cursor.rows(_ROLES):
+            rights = "SELECT, INSERT, UPDATE, DELETE" if writes else "SELECT"
+            cursor.rows(f"GRANT {rights} ON {', '.join(schema.TABLES)} TO {role}")
 
     def _require_right(self) -> None:
         allowed = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
