@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -70,13 +70,17 @@ _BEYOND_BMP = re.compile(rb"[\xf0-\xff]")
 
 
 @functools.cache
-def _checker() -> msgspec.json.Decoder[Any]:
+def _checker(null: bool) -> msgspec.json.Decoder[Any]:
     """Decodes JSON without floats and great integers; what is nested deeper than `_DEPTH` takes the careful way."""
-    leaf = Annotated[int, msgspec.Meta(ge=-_SAFE, le=_SAFE)] | str | bool | None
+    leaf: Any = Annotated[int, msgspec.Meta(ge=-_SAFE, le=_SAFE)] | str | bool
+    leaf = leaf | None if null else leaf
     known: Any = leaf
     for _ in range(_DEPTH):  # msgspec has no recursive types
         known = leaf | list[known] | dict[str, known]
     return msgspec.json.Decoder(known)
+
+
+_TROUBLE = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -92,13 +96,30 @@ def canonical_json(value: Any) -> bytes:
     try:
         text = _ENCODER.encode(value)
         if text.isascii() or not _BEYOND_BMP.search(text):
-            _checker().decode(text)
-            if b"null" in text:
+            null = b"null" in text
+            _checker(null).decode(text)
+            if null:
                 _forbid_floats(msgspec.to_builtins(value), "$")
             return text
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+    except _TROUBLE:
         return _exactly(value)  # which names the place
     return _exactly(value)
+
+
+def canonical_texts(values: Sequence[Any]) -> list[str]:
+    """The canonical JSON of many values, in half the time.
+
+    Raises:
+        UsageError: As `canonical_json`.
+    """
+    try:
+        lines = _ENCODER.encode_lines(values)
+        if lines.isascii():
+            _checker(null=False).decode_lines(lines)
+            return lines.decode().splitlines()
+    except _TROUBLE:
+        pass  # one by one: one of them is unusual, or wrong
+    return [canonical_json(value).decode() for value in values]
 
 
 def _exactly(value: Any) -> bytes:

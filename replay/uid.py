@@ -42,6 +42,7 @@ _SIZES = {code: {_HEX64: 32, _HEX40: 20, _ULID: 16}[form] for code, _, _, form i
 """Bytes of the raw value."""
 HEX_HEADS = {code: f"{key}:" for code, (key, _, is_ulid) in _BY_CODE.items() if not is_ulid}
 """Of each code whose value is hex: what stands before it in the text."""
+_ULIDS = {key: bytes((code,)) for code, key, _, form in _FORMS if form == _ULID}
 _MIN_PREFIX = 4
 
 
@@ -53,14 +54,9 @@ def forms_of(identity: Mapping[str, str]) -> tuple[str, bytes]:
     """
     if len(identity) == 1:
         ((key, value),) = identity.items()
-        code = _PLAIN.get(key)
-        if code is not None and type(value) is str and len(value) == 64:  # most nodes: worth a short way
-            try:
-                raw = bytes.fromhex(value)
-            except ValueError:
-                raw = b""
-            if raw.hex() == value:
-                return f"{key}:{value}", code + raw
+        raw = _plain(key, value)
+        if raw is not None:
+            return f"{key}:{value}", raw
     if not identity or not all(isinstance(value, str) for value in identity.values()):
         raise UsageError(f"got the identity {dict(identity)!r}, expected text values, at least one")
     if len(identity) == 1:
@@ -69,6 +65,21 @@ def forms_of(identity: Mapping[str, str]) -> tuple[str, bytes]:
                 return f"{key}:{value[len(before) :]}", _raw(number, value[len(before) :])
     digest = sha256_hex(canonical_json(identity))
     return f"{HASHED}:{digest}", _raw(0, digest)
+
+
+def _plain(key: str, value: str) -> bytes | None:
+    """The raw form of most nodes by a short way: a SHA-256 or a ULID as it should be; ``None`` for all others."""
+    code = _PLAIN.get(key)
+    try:
+        if code is not None and len(value) == 64:
+            raw = bytes.fromhex(value)
+            return code + raw if raw.hex() == value else None
+        code = _ULIDS.get(key)
+        if code is not None and len(value) == 26 and value[0] <= "7":
+            return code + from_crockford(value).to_bytes(16)
+    except (ValueError, TypeError):  # it only looks like one, or is no text
+        return None
+    return None
 
 
 def uid_of(identity: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from replay.lineage import Edge, Node
 from replay.store.interface import Database
@@ -20,29 +19,21 @@ def load(database: Database, batches: Iterable[tuple[Sequence[Node], Sequence[Ed
     """
     count = 0
     ids: dict[str, int] = {}
-    with database.loading() as cursor, _nothing_to_collect(), ThreadPoolExecutor(max_workers=1) as writer:
+    with database.loading() as cursor, _nothing_to_collect():
         head = cursor.rows(HEAD)
         tx, before, prev, node, facet = head[0] if head else EMPTY
         numbers = (node or 0) + 1, (facet or 0) + 1
-        written: Future[None] | None = None
         for nodes, edges in batches:
             transaction = Transaction(cursor, tx + 1, *numbers)
             if node is None:
                 transaction.knows_all(ids)
-            elif written is not None:
-                written.result()  # what this batch looks up may be in the one before
             transaction.add(nodes, edges, ordered=True)
             entry = transaction.sealed(prev, before := max(now(), before))
-            if entry is None:
-                continue
-            if written is not None:
-                written.result()
-            # The database writes one batch, mostly without the interpreter's lock, while the next one is made ready.
-            written = writer.submit(transaction.insert, entry)
-            tx, prev, numbers = entry.tx, entry.leaf, transaction.next_numbers
-            count += len(transaction.rows["nodes"])
-        if written is not None:
-            written.result()
+            if entry is not None:
+                transaction.insert(entry)
+                tx, prev, numbers = entry.tx, entry.leaf, transaction.next_numbers
+                count += len(transaction.rows["nodes"])
+        if count:
             add_checkpoint(cursor, before)
     return count
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from replay.errors import UsageError
-from replay.identity import canonical_json
+from replay.identity import canonical_json, canonical_texts
 from replay.lineage import Edge, EdgeType, Evidence, Facet, Kind, Node
 from replay.store.interface import Row
 from replay.uid import identity_of, text_of
@@ -30,50 +30,54 @@ _ATTRS = msgspec.json.Decoder(dict[str, Any])
 _IDENTITY = msgspec.json.Decoder(dict[str, str])
 
 
-def node_rows(nodes: Iterable[tuple[bytes, Node]], first: int, tx: int) -> list[Row]:
+def node_rows(nodes: Sequence[tuple[bytes, Node]], first: int, tx: int) -> list[Row]:
     """Rows of ``nodes``, numbered from ``first``.
 
     Raises:
         UsageError: A float in the attributes, or a text that databases do not keep.
     """
-    found = []
-    for number, (raw, node) in enumerate(nodes, start=first):
-        if not _is_kept(text := node.name + node.type + node.basis):
-            raise UsageError(f"node {text_of(raw)}: got {text!r} in its name, type or basis, {_KEPT}")
-        found.append(
-            (
-                number,
-                raw,
-                KIND_CODES[node.kind],
-                node.type,
-                node.name,
-                None if raw[0] else canonical_json(node.identity).decode(),
-                canonical_json(node.attrs).decode() if node.attrs else NO_ATTRS,
-                evidence_text(node.evidence, node.basis) if node.evidence is not RECORDED or node.basis else None,
-                tx,
-            )
+    if not _is_kept("".join([node.name + node.type + node.basis for _, node in nodes])):
+        raw, text = next((raw, t) for raw, n in nodes if not _is_kept(t := n.name + n.type + n.basis))
+        raise UsageError(f"node {text_of(raw)}: got {text!r} in its name, type or basis, {_KEPT}")
+    attrs = canonical_texts([node.attrs for _, node in nodes])
+    return [
+        (
+            number,
+            raw,
+            KIND_CODES[node.kind],
+            node.type,
+            node.name,
+            None if raw[0] else canonical_json(node.identity).decode(),
+            text,
+            None if node.evidence is RECORDED and not node.basis else evidence_text(node.evidence, node.basis),
+            tx,
         )
-    return found
+        for number, (raw, node), text in zip(range(first, first + len(nodes)), nodes, attrs, strict=True)
+    ]
 
 
-def edge_row(younger: int, older: int, edge: Edge, late: int, tx: int) -> Row:
-    """A row of ``edges``.
+def edge_rows(edges: Sequence[tuple[int, int, int, Edge]], tx: int) -> list[Row]:
+    """Rows of edges, each given by the numbers of its younger and older end, whether it came late, and itself.
 
     Raises:
-        UsageError: A float in its attributes, or a text that databases do not keep.
+        UsageError: A float in the attributes, or a text that databases do not keep.
     """
-    if not _is_kept(edge.role + edge.basis):
+    if not _is_kept("".join([edge.role + edge.basis for *_, edge in edges])):
+        edge = next(edge for *_, edge in edges if not _is_kept(edge.role + edge.basis))
         raise UsageError(f"edge {edge.type}: got {edge.role!r} or {edge.basis!r} as its role or basis, {_KEPT}")
-    return (
-        younger,
-        older,
-        EDGE_CODES[edge.type],
-        edge.role,
-        canonical_json(edge.attrs).decode() if edge.attrs else NO_ATTRS,
-        evidence_text(edge.evidence, edge.basis) if edge.evidence is not RECORDED or edge.basis else None,
-        late,
-        tx,
-    )
+    return [
+        (
+            younger,
+            older,
+            EDGE_CODES[edge.type],
+            edge.role,
+            canonical_json(edge.attrs).decode() if edge.attrs else NO_ATTRS,
+            None if edge.evidence is RECORDED and not edge.basis else evidence_text(edge.evidence, edge.basis),
+            late,
+            tx,
+        )
+        for younger, older, late, edge in edges
+    ]
 
 
 def facet_row(number: int, node: int, facet: Facet, action: int | None, tx: int) -> Row:

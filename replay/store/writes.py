@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from replay.lineage import Edge, Facet, Kind, Node
 from replay.store import chain
 from replay.store.interface import Cursor, Database, Row
 from replay.store.journal import Record
-from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_row, facet_row, node_rows
+from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_rows, facet_row, node_rows
 from replay.uid import forms_of, raw_of
 
 CHECKPOINT_EVERY = 1024
@@ -74,22 +73,22 @@ class Transaction:
         fresh = [uid for uid in given if uid not in self._ids]
         if not ordered:
             fresh = _older_first(fresh, keyed)
-        self.rows["nodes"] += node_rows((given[uid] for uid in fresh), self._next_node, self.tx)
+        self.rows["nodes"] += node_rows([given[uid] for uid in fresh], self._next_node, self.tx)
         self._ids.update(zip(fresh, range(self._next_node, self._next_node + len(fresh)), strict=True))
         self._next_node += len(fresh)
         self._add_edges(keyed)
 
     def _add_edges(self, keyed: dict[_Key, Edge]) -> None:
-        ids, rows = self._ids, self.rows["edges"]
-        for (younger, older, code, role), edge in keyed.items():
-            one, other = ids.get(younger), ids.get(older)
-            if one is None or other is None:
-                lost = younger if one is None else older
-                raise StoreError(f"edge {edge.type} {role!r}: its end {lost} is no recorded node")
-            late = int(one < self._first_node)
-            row = edge_row(one, other, edge, late, self.tx)  # before it is looked up: it refuses what no one can keep
-            if not (late and self._has_edge(one, other, code, role)):
-                rows.append(row)
+        ids, first = self._ids, self._first_node
+        found: list[tuple[int, int, int, Edge]] = []
+        for (younger, older, _, role), edge in keyed.items():
+            try:
+                one, other = ids[younger], ids[older]
+            except KeyError as error:
+                raise StoreError(f"edge {edge.type} {role!r}: its end {error.args[0]} is no recorded node") from None
+            found.append((one, other, 0 if one >= first else 1, edge))
+        rows = edge_rows(found, self.tx)  # before they are looked up: it refuses what no database can keep
+        self.rows["edges"] += [row for row in rows if not (row[6] and self._has_edge(*row[:4]))]
 
     def add_facets(self, facets: Iterable[Facet]) -> None:
         """Say something about nodes.
@@ -145,7 +144,7 @@ class Transaction:
         """The record of this transaction, which is complete now; ``None`` when there is nothing in it."""
         if not any(self.rows.values()):
             return None
-        self.rows["edges"].sort(key=operator.itemgetter(0, 1, 2, 3))
+        self.rows["edges"].sort()
         self.rows["model_versions"].sort()
         self.rows["blobs"].sort()
         return chain.seal(self.tx, created, prev, self.rows)
