@@ -359,7 +359,8 @@ def test_an_attached_store_is_searched_too(filled: Store, other: Store) -> None:
     assert [hit.name for hit in newest.hits] == ["other:1", "carry:1", "churn:4"]
     after = both(filled, other, "kind=model_version", limit=3, cursor=newest.next)
     assert [hit.name for hit in after.hits] == ["churn:3", "churn:2", "churn:1"]
-    assert list(filled.root.glob("cache/search-*.db")) != []
+    (file,) = filled.root.glob("cache/search-*.db")
+    assert file.stat().st_mode & 0o777 == 0o600
     assert not (other.root / "cache").exists()
 
 

@@ -369,12 +369,46 @@ def test_a_searcher_killed_while_it_makes_the_index(store: Store, delay: float) 
     assert leftovers == []
 
 
-def test_a_searcher_waits_for_the_one_who_makes_the_index(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+class Told(Silent):
+    """Notes what began."""
+
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+
+    def started(self, task: str, total: int | None = None) -> None:
+        self.tasks.append(task)
+
+
+def test_a_searcher_waits_for_the_one_who_makes_the_index(store: Store) -> None:
+    record(store, "churn")
+    told = Told()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, opened(store) as holder, opened(store) as other:
+        with holder.alone():
+            waiting = pool.submit(refresh, other, store, told)
+            while not told.tasks:
+                time.sleep(0.01)
+            assert told.tasks == ["wait for the search index, which another process makes"]
+        assert waiting.result(60) == 1
+    assert told.tasks[1:] == ["search index"]
+    assert names(store, "kind=model_version") == ["churn:1"]
+
+
+def test_nobody_waits_for_ever(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     record(sqlite_store, "churn")
+    monkeypatch.setattr(sqlite, "SHORT_SECONDS", 0.1)
     monkeypatch.setattr(sqlite, "WAIT_SECONDS", 0.2)
     with opened(sqlite_store) as index, index.alone(), pytest.raises(StoreBusyError, match="held by process"):
         ask(sqlite_store, "")
     assert names(sqlite_store, "kind=model_version") == ["churn:1"]
+
+
+def test_a_few_new_nodes_are_not_worth_a_word(store: Store) -> None:
+    told = Told()
+    with opened(store) as index:
+        for _ in range(2):
+            record(store, "churn")
+            refresh(index, store, told)
+    assert told.tasks == ["search index"]
 
 
 def test_a_search_is_not_disturbed_by_an_index_that_is_made_anew(store: Store) -> None:

@@ -69,6 +69,7 @@ def record(
             (part, EdgeType.PART_OF, experiment, "trial"),
             (focal, EdgeType.DERIVED_FROM, execution, "execution"),
             (focal, EdgeType.DERIVED_FROM, run, "step"),
+            (focal, EdgeType.DERIVED_FROM, made, "output:metrics.json"),
             (focal, EdgeType.PART_OF, group, "version"),
         ]
         roles = {made.uid: {"role": "metrics", "storage": "store"}, data.uid: {"storage": "dvc"}}

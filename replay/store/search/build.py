@@ -10,7 +10,7 @@ import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 
-from replay.progress import Progress
+from replay.progress import Progress, Silent
 from replay.search.times import microseconds
 from replay.store import reads
 from replay.store.database import Store
@@ -22,7 +22,10 @@ from replay.store.search.index import IndexCursor, IndexDatabase, State
 from replay.store.search.relations import Relations
 
 BATCH = 4_000
+_MANY = 5_000
+"""So many new nodes are worth a word."""
 _TASK = "search index"
+_WAITING = "wait for the search index, which another process makes"
 _NOTHING = State(store="", tx=0, leaf=b"", node=0, facet=0, text=0, part=0)
 _HEAD = "SELECT tx, leaf FROM transactions ORDER BY tx DESC LIMIT 1"
 _LAST = "SELECT (SELECT coalesce(max(id), 0) FROM nodes), (SELECT coalesce(max(id), 0) FROM facets)"
@@ -47,8 +50,23 @@ def refresh(index: IndexDatabase, store: Store, progress: Progress) -> int:
         state = index.state()
         if state is not None and (state.store, state.tx, state.leaf) == (store.id, tx, leaf):
             return tx
-    with index.alone(), store.reading() as record, record.snapshot():
+    with _alone(index, progress), store.reading() as record, record.snapshot():
         return _refresh(index, index.state(), record, store.id, progress)
+
+
+@contextlib.contextmanager
+def _alone(index: IndexDatabase, progress: Progress) -> Iterator[None]:
+    """Let nobody else change the index; say so when that means to wait."""
+    waited: list[str] = []
+
+    def waiting() -> None:
+        waited.append(_WAITING)
+        progress.started(_WAITING)
+
+    with index.alone(waiting):
+        for task in waited:
+            progress.finished(task)
+        yield
 
 
 def _refresh(index: IndexDatabase, state: State | None, record: Database, store: str, progress: Progress) -> int:
@@ -81,6 +99,8 @@ def _fill(
     before: State, goal: State, index: IndexDatabase, cursor: IndexCursor, record: Database, progress: Progress
 ) -> None:
     """Add everything that the record has and the index has not."""
+    if before.tx and goal.node - before.node < _MANY:
+        progress = Silent()
     progress.started(_TASK, goal.node - before.node)
     documents = Documents(cursor, fresh=before.tx == 0, text=before.text, part=before.part)
     relations = Relations(before, goal, index, cursor, record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -82,8 +82,8 @@ class IndexDatabase(ABC):
         """All reads of the body see one state of the index."""
 
     @abstractmethod
-    def alone(self) -> AbstractContextManager[None]:
-        """No other process changes this index; waits until it is one's turn.
+    def alone(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+        """No other process changes this index; waits until it is one's turn, and says so with ``waiting``.
 
         Raises:
             StoreBusyError: Another process kept it for very long.

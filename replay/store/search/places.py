@@ -23,7 +23,9 @@ def index_of(store: Store, *, own: Store, attached: bool) -> IndexDatabase:
     database = store.database
     if attached:
         # Copies share their id; a copy that went on by itself is another record, at another place.
-        return SqliteIndex(own.root / CACHE / f"search-{store.id}-{sha256_hex(database.place.encode())[:8]}.db")
+        # And what only this user may read there, nobody else is to read here.
+        name = f"search-{store.id}-{sha256_hex(database.place.encode())[:8]}.db"
+        return SqliteIndex(own.root / CACHE / name, mode=0o600)
     if isinstance(database, SqliteDatabase):
         return SqliteIndex(store.root / CACHE / "search.db")
     from replay.store.postgres import PostgresDatabase

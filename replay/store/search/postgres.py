@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -103,10 +103,12 @@ class PostgresIndex(IndexDatabase):
             self._let_go("SELECT pg_advisory_unlock_shared(?)", _READ)
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Keep every other process out."""
         self.rows(f"SET lock_timeout = '{WAIT_SECONDS}s'")
-        self.rows("SELECT pg_advisory_lock(?)", (_BUILD,))
+        if not self.rows("SELECT pg_try_advisory_lock(?)", (_BUILD,))[0][0]:
+            waiting()
+            self.rows("SELECT pg_advisory_lock(?)", (_BUILD,))
         try:
             yield
         finally:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.errors import StoreCorruptError
+from replay.errors import StoreBusyError, StoreCorruptError
 from replay.store import fsops
 from replay.store.interface import Row
 from replay.store.search import schema
@@ -17,6 +17,7 @@ from replay.store.search.index import IndexCursor, IndexDatabase, State
 from replay.store.sqlite import connect
 from replay.store.sqlite_errors import translated
 
+SHORT_SECONDS = 1.0
 WAIT_SECONDS = 3600.0
 """Making the index of a great store takes its time."""
 _MAX_VALUES = 900
@@ -66,9 +67,15 @@ class SqliteIndex(IndexDatabase):
     position = "instr"
     few = 5_000
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened or made before it is needed."""
+    def __init__(self, path: Path, *, mode: int = 0o644) -> None:
+        """Nothing is opened or made before it is needed.
+
+        Args:
+            path: The file.
+            mode: Its permissions when it is made.
+        """
         self.path = path
+        self._mode = mode
         self.place = str(path)
         self._reader: sqlite3.Connection | None = None
 
@@ -104,10 +111,16 @@ class SqliteIndex(IndexDatabase):
             self.rows("COMMIT")
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Keep every other process out."""
         fsops.make_dir(self.path.parent)
-        with fsops.lock(self.path.with_suffix(".lock"), WAIT_SECONDS):
+        file = self.path.with_suffix(".lock")
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(fsops.lock(file, SHORT_SECONDS))
+            except StoreBusyError:
+                waiting()
+                stack.enter_context(fsops.lock(file, WAIT_SECONDS))
             yield
 
     @contextlib.contextmanager
@@ -135,7 +148,7 @@ class SqliteIndex(IndexDatabase):
                 yield from _made(connection)
             with contextlib.closing(connect(temp, write=True)) as connection, translated(self.path):
                 connection.execute("PRAGMA journal_mode = WAL")  # stays with the file
-            fsops.publish(temp, fd, self.path, mode=0o644)
+            fsops.publish(temp, fd, self.path, mode=self._mode)
 
     def _is_whole(self) -> bool:
         if not self.path.is_file():
