@@ -14,6 +14,7 @@ import bench_compare
 import bench_hashing
 import bench_lineage
 import bench_replay
+import bench_search
 import bench_startup
 from race import Row, settle
 
@@ -36,6 +37,7 @@ def measure(demo: Path | None, folder: Path, only: str | None = None) -> list[Ro
         (bench_compare, folder),
         (bench_replay, demo),
         (bench_lineage, folder),
+        (bench_search, folder),
     )
     for bench, place in benches:
         if only and bench.__name__ != f"bench_{only}":
@@ -72,7 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path, help="a recorded demo repository to use instead of a new one")
     parser.add_argument(
-        "--only", choices=["startup", "hashing", "compare", "replay", "lineage"], help="print these alone"
+        "--only", choices=["startup", "hashing", "compare", "replay", "lineage", "search"], help="print these alone"
     )
     given = parser.parse_args()
     demo = given.demo

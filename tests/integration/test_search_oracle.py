@@ -226,6 +226,8 @@ def test_the_index_finds_what_python_finds(
                 assert named(store, found) == oracle.matches(expression), f"{expression} at {at}"
                 assert searcher.count(expression) == len(found)
                 assert found == sorted(found, reverse=True)
+                page = searcher.page(expression, sort=None, descending=True, skip=1, limit=3)
+                assert page == (len(found), found[1:4])
             for field, descending in sorts:
                 every = Exists(field="kind")
                 for expected in (None, 10):

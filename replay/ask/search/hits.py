@@ -29,8 +29,8 @@ def hits_of(query: Search, page: Sequence[Sequence[Placed]]) -> tuple[Hit, ...]:
     columns = columns_of(query)
     by_place: dict[int, tuple[Looking, list[int]]] = {}
     for stores in page:
-        for one, match in stores:
-            by_place.setdefault(id(one), (one, []))[1].append(match.node)
+        for one, number in stores:
+            by_place.setdefault(id(one), (one, []))[1].append(number)
     told = {key: _Told(one, nodes, columns) for key, (one, nodes) in by_place.items()}
     return tuple(_hit(stores, told, columns) for stores in page)
 
@@ -50,9 +50,9 @@ class _Told:
 
 
 def _hit(stores: Sequence[Placed], told: dict[int, _Told], columns: list[str]) -> Hit:
-    (first, match), *_ = stores
+    (first, number), *_ = stores
     known = told[id(first)]
-    node = node_of(known.rows[match.node][1:-1])
+    node = node_of(known.rows[number][1:-1])
     names = tuple(one.place.name for one, _ in stores)
     return Hit(
         uid=node.uid,
@@ -60,8 +60,8 @@ def _hit(stores: Sequence[Placed], told: dict[int, _Told], columns: list[str]) -
         type=node.type,
         name=node.name,
         identity=node.identity,
-        created=known.time("created", match.node),
-        modified=known.time("modified", match.node),
+        created=known.time("created", number),
+        modified=known.time("modified", number),
         values={name: _values(name, stores, told) for name in columns},
         stores=names if names != ("",) else (),
     )
@@ -69,8 +69,8 @@ def _hit(stores: Sequence[Placed], told: dict[int, _Told], columns: list[str]) -
 
 def _values(name: str, stores: Sequence[Placed], told: dict[int, _Told]) -> tuple[Value, ...]:
     found: list[Shown] = []
-    for one, match in stores:
-        found += told[id(one)].values[name].get(match.node, [])
+    for one, number in stores:
+        found += told[id(one)].values[name].get(number, [])
     numbers = sorted({value for value in found if not isinstance(value, str)})
     texts = sorted({value for value in found if isinstance(value, str)})
     return (*numbers, *texts)

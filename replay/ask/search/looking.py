@@ -11,7 +11,7 @@ from replay.errors import UsageError
 from replay.progress import Progress
 from replay.store.search.build import refresh
 from replay.store.search.places import index_of
-from replay.store.search.searcher import Match, Searcher
+from replay.store.search.searcher import Searcher
 
 
 class Looking(NamedTuple):
@@ -23,8 +23,8 @@ class Looking(NamedTuple):
     """The last transaction of the record that counts."""
 
 
-Placed = tuple[Looking, Match]
-"""A match, and where."""
+Placed = tuple[Looking, int]
+"""A node that was found, by its number, and where."""
 
 
 @contextlib.contextmanager

@@ -83,15 +83,10 @@ def _search(query: Search, where: Expression, ground: Ground, progress: Progress
 def _page(query: Search, where: Expression, ground: Ground, places: Sequence[Looking], skip: int) -> _Page:
     descending = query.descending or query.sort is None
     if len(places) == 1 and ground.guard is None:
-        searcher = places[0].searcher
-        total = searcher.count(where)
-        matches = searcher.find(
-            where, sort=query.sort, descending=descending, skip=skip, limit=query.limit, expected=total
+        total, nodes = places[0].searcher.page(
+            where, sort=query.sort, descending=descending, skip=skip, limit=query.limit
         )
-        return _Page([[(places[0], match)] for match in matches], total, 0)
-    found = [
-        (one, one.searcher.find(where, sort=query.sort or "created", descending=descending, stamped=True))
-        for one in places
-    ]
+        return _Page([[(places[0], node)] for node in nodes], total, 0)
+    found = [(one, one.searcher.find(where, sort=query.sort, descending=descending)) for one in places]
     whole = merged(found, ground.guard, reach_of(where, query.sort), descending=descending)
     return _Page(whole.hits[skip : skip + query.limit], len(whole.hits), whole.hidden)

@@ -47,7 +47,7 @@ def merged(
         descending: The greatest first.
     """
     by_uid: dict[str, list[Placed]] = {}
-    kept: list[tuple[str, Placed]] = []
+    kept: list[tuple[str, Match]] = []
     unseen: set[str] = set()
     for one, matches in found:
         names = _nodes(one.place, {match.node for match in matches})
@@ -55,8 +55,8 @@ def merged(
         for match in matches:
             uid = names[match.node].uid
             if match.node not in hidden:
-                by_uid.setdefault(uid, []).append((one, match))
-                kept.append((uid, (one, match)))
+                by_uid.setdefault(uid, []).append((one, match.node))
+                kept.append((uid, match))
             elif not one.place.name:
                 unseen.add(uid)
     if len(found) > 1:
@@ -89,11 +89,11 @@ def _nodes(place: Place, numbers: Collection[int]) -> dict[int, Node]:
     return {number: Node(text_of(row[1]), KINDS[row[2]], row[3], row[4]) for number, row in rows.items()}
 
 
-def _ordered(kept: list[tuple[str, Placed]], *, descending: bool) -> list[tuple[str, Placed]]:
+def _ordered(kept: list[tuple[str, Match]], *, descending: bool) -> list[tuple[str, Match]]:
     """By number, then by text, what has neither last; of equal ones as they came."""
-    texts = [item for item in kept if item[1][1].text is not None]
-    texts.sort(key=lambda item: item[1][1].text or "", reverse=descending)
-    ordered = texts + [item for item in kept if item[1][1].text is None]
-    numbers = [item for item in ordered if item[1][1].num is not None]
-    numbers.sort(key=lambda item: item[1][1].num or 0.0, reverse=descending)
-    return numbers + [item for item in ordered if item[1][1].num is None]
+    texts = [item for item in kept if item[1].text is not None]
+    texts.sort(key=lambda item: item[1].text or "", reverse=descending)
+    ordered = texts + [item for item in kept if item[1].text is None]
+    numbers = [item for item in ordered if item[1].num is not None]
+    numbers.sort(key=lambda item: item[1].num or 0.0, reverse=descending)
+    return numbers + [item for item in ordered if item[1].num is None]

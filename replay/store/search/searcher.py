@@ -56,6 +56,33 @@ class Searcher:
         which = self._which(where)
         return int(self._index.rows(f"SELECT count(*) FROM search_nodes d WHERE {which.text}", which.values)[0][0])
 
+    def page(
+        self, where: Expression, *, sort: str | None, descending: bool, skip: int, limit: int
+    ) -> tuple[int, list[int]]:
+        """How many nodes match, and some of them in order.
+
+        Args:
+            where: What must hold of them.
+            sort: As `find`.
+            descending: The greatest first.
+            skip: So many of the first are left out.
+            limit: At most so many.
+        """
+        if sort not in {None, "created"}:
+            total = self.count(where)
+            found = self.find(where, sort=sort, descending=descending, skip=skip, limit=limit, expected=total)
+            return total, [match.node for match in found]
+        which, way = (
+            self._which(where),
+            "DESC" if descending else "ASC",
+        )  # nodes have their numbers in the order of time
+        sql = (
+            f"WITH hits AS MATERIALIZED (SELECT d.node AS node FROM search_nodes d WHERE {which.text}) "
+            f"SELECT h.node, (SELECT count(*) FROM hits) FROM hits h ORDER BY h.node {way} LIMIT ? OFFSET ?"
+        )
+        rows = self._index.rows(sql, (*which.values, limit, skip))
+        return (rows[0][1], [row[0] for row in rows]) if rows else (self.count(where) if skip else 0, [])
+
     def find(
         self,
         where: Expression,
@@ -65,31 +92,24 @@ class Searcher:
         skip: int = 0,
         limit: int | None = None,
         expected: int | None = None,
-        stamped: bool = False,
     ) -> list[Match]:
-        """Nodes that match, the newest first, or by a field; what lacks the field comes last.
+        """Nodes that match, with what they are sorted by; what lacks that comes last, of equal ones the newest first.
 
         Args:
             where: What must hold of them.
-            sort: The field.
+            sort: A field; when they were recorded, by default.
             descending: The greatest first.
             skip: So many of the first are left out.
             limit: At most so many.
             expected: So many match.
-            stamped: Tell what they are sorted by also when that is their age.
         """
-        which = self._which(where)
-        if (sort is None or sort == "created") and not stamped:  # numbers are given in the order of time
-            num, text, order = Sql("NULL"), Sql("NULL"), f"d.node {'DESC' if descending else 'ASC'}"
-            joins = Sql("")
-        else:
-            few = expected is not None and expected <= self._index.few
-            num, text, joins = self._sorted(sort or "created", descending=descending, few=few)
-            way = "DESC" if descending else "ASC"
-            order = f"num {way} NULLS LAST, text {way} NULLS LAST, d.node DESC"
+        which, way = self._which(where), "DESC" if descending else "ASC"
+        few = expected is not None and expected <= self._index.few
+        num, text, joins = self._sorted(sort or "created", descending=descending, few=few)
+        last = way if sort in {None, "created"} else "DESC"
         sql = (
-            f"SELECT d.node, {num.text} AS num, {text.text} AS text FROM search_nodes d {joins.text}"
-            f"WHERE {which.text} ORDER BY {order} LIMIT ? OFFSET ?"
+            f"SELECT d.node, {num.text} AS num, {text.text} AS text FROM search_nodes d {joins.text}WHERE {which.text} "
+            f"ORDER BY num {way} NULLS LAST, text {way} NULLS LAST, d.node {last} LIMIT ? OFFSET ?"
         )
         values = (*num.values, *text.values, *joins.values, *which.values, _ALL if limit is None else limit, skip)
         return [Match(*row) for row in self._index.rows(sql, values)]
