@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from replay.errors import UsageError
 from replay.search.expression import Op
+from replay.search.values import key_of
 
 
 class Flow(enum.IntEnum):
@@ -145,7 +146,7 @@ def field_of(text: str, inside: str | None = None) -> Field | Column:
         head, found, key = text.partition(mark)
         if found and head in PREFIXES and key:
             before, flows = PREFIXES[head]
-            return Field(text, Form.ANY, tuple((before + key, flow) for flow in flows))
+            return Field(text, Form.ANY, tuple((key_of(before + key), flow) for flow in flows))
     known = (*LISTS.get(inside or "", {}), *COLUMNS.get(inside or "", {}), *PLAIN, *_families())
     raise _unknown(text, known, "valid")
 

@@ -6,6 +6,7 @@ is no number in JSON (``NaN``), is text.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from typing import NamedTuple
@@ -50,10 +51,22 @@ def comparable(value: float | int | str) -> Comparable:
 
 
 def as_text(value: str) -> Text:
-    """A text, as it is compared; NUL and what is no Unicode cannot be kept everywhere."""
-    if not value.isprintable():
-        value = value.replace("\0", "\u2400").encode("utf-8", "replace").decode()
+    """A text, as it is compared."""
+    value = cleaned(value)
     return Text(value[:HEAD], value[HEAD:])
+
+
+def cleaned(text: str) -> str:
+    """A text that every database takes: without NUL, and Unicode all of it."""
+    return text if text.isprintable() else text.replace("\0", "\u2400").encode("utf-8", "replace").decode()
+
+
+def key_of(text: str) -> str:
+    """A key of the index: what is very long is known by its beginning and its digest."""
+    text = cleaned(text)
+    if len(text) <= HEAD:
+        return text
+    return f"{text[:HEAD]}…{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def number_of(text: str) -> int | float | None:

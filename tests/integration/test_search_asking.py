@@ -18,7 +18,7 @@ from replay.ask.search import search
 from replay.ask.search.cursors import cursor_of, decoded
 from replay.errors import UsageError
 from replay.identity import to_crockford
-from replay.lineage import Kind, Node
+from replay.lineage import Edge, EdgeType, Facet, Kind, Node
 from replay.search.expression import Compare, Op
 from replay.search.parse import parse
 from replay.search.request import Found, Search
@@ -148,6 +148,43 @@ def test_nothing_in_a_text_is_a_pattern(store: Store, mark: str) -> None:
         where = Compare(field="params.note", op=op, value=value)
         found = search(Search(where=where, kinds=(Kind.MODEL_VERSION,)), Ground.of(store))
         assert [hit.name for hit in found.hits] == ["churn:1"]
+
+
+def test_nothing_that_can_be_recorded_is_too_odd_for_the_index(store: Store) -> None:
+    """Very long keys, roles and values, NUL, control characters, names of the language itself."""
+    long = "k" * 5000
+    odd = [f"p.yaml:{long}a", f"p.yaml:{long}b", "p.yaml:nul\0key", "p.yaml:and", "p.yaml:", "noFile", "p.yaml:a.b[0]"]
+    attrs = {
+        "parameters": dict.fromkeys(odd, "1") | {"p.yaml:text": '"nul \\u0000 and ' + "x" * 9000 + ' end"'},
+        "seeds": [{"name": "a\0b", "value": "\0", "place": long}],
+        long: "v",
+        "deep": {"a": [[[{"b": [1, [2, {"c": None}]]}]]]},
+    }
+    run = Node(kind=Kind.RUN, identity={"run": "1" * 26}, name="odd", attrs=attrs)
+    data = Node(kind=Kind.DATASET, identity={"sha256": "0" * 64}, name="n" * 9000)
+    role = "r" * 4000 + ":" + "p" * 4000
+    edge = Edge(source=run.uid, type=EdgeType.USED, target=data.uid, role=role, attrs={"storage": "s\0"})
+    store.append([run, data], [edge], [Facet(node=run.uid, key=f"tag:{long}", value="nul \0")])
+    for text in (
+        f"params.{long}a=1",
+        f"params.p.yaml:{long}b exists",
+        'params."nul\\u0000key"=1',
+        "params.and=1",
+        "params.noFile=1",
+        'params."a.b[0]"=1',
+        f'params.text~"{"x" * 100} end"',
+        'params.text~"nul \\u0000 and"',
+        f"attrs.{long}=v",
+        "attrs.deep.a.b=2",
+        'seeds."a\\u0000b" exists',
+        f"seeds[place={long}]",
+        f"inputs[role={'r' * 4000} and path={'p' * 4000}]",
+        'inputs[storage="s\\u0000"]',
+        f"tag:{long} exists",
+    ):
+        assert names(store, text) == ["odd"], text[:80]
+    assert names(store, f"name={'n' * 9000}") == ["n" * 9000]
+    assert names(store, f"params.{long}=1") == []
 
 
 # -- order and pages --------------------------------------------------------------------------------------------------

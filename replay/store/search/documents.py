@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from replay.search.fields import Flow
-from replay.search.values import Number, comparable, reads_as_number
+from replay.search.values import Number, cleaned, comparable, key_of, reads_as_number
 from replay.store.interface import Row
 from replay.store.search.edges import LIST_CODES, Link, class_of, self_link
 from replay.store.search.extract import Seed, attribute, extract, units
@@ -143,16 +143,22 @@ class Documents:
 
     def _known_keys(self, names: Collection[str]) -> dict[str, int]:
         """The numbers of keys; new ones are given."""
-        wanted = [name for name in names if name not in self._keys]
-        for start in range(0, 0 if self._fresh else len(wanted), _FEW):
-            some = wanted[start : start + _FEW]
+        wanted = {name: key_of(name) for name in names if name not in self._keys}
+        known: dict[str, int] = {}
+        short = list(dict.fromkeys(wanted.values()))
+        for start in range(0, 0 if self._fresh else len(short), _FEW):
+            some = short[start : start + _FEW]
             marks = ",".join("?" * len(some))
-            self._keys.update(self._cursor.rows(f"SELECT name, id FROM search_keys WHERE name IN ({marks})", some))
-        fresh = [name for name in wanted if name not in self._keys]
+            known.update(self._cursor.rows(f"SELECT name, id FROM search_keys WHERE name IN ({marks})", some))
+        # What is the same without NUL is the same key: one may have come in this very change.
+        known |= {key: self._keys[key] for key in short if key in self._keys}
+        fresh = [key for key in short if key not in known]
         numbers = range(self._next_key, self._next_key + len(fresh))
-        self._keys.update(zip(fresh, numbers, strict=True))
+        known.update(zip(fresh, numbers, strict=True))
         self._cursor.insert("search_keys", list(zip(numbers, fresh, strict=True)))
         self._next_key += len(fresh)
+        self._keys.update((name, known[key]) for name, key in wanted.items())
+        self._keys.update(known)
         return self._keys
 
 
@@ -162,4 +168,4 @@ def _seed(run: int, seed: Seed, tx: int) -> Row:
     number = reads_as_number(seed.value)
     known = comparable(number) if number is not None else None
     num, exact = (known.num, known.exact) if isinstance(known, Number) else (None, "")
-    return (LIST_CODES["seeds"], run, 0, seed.name, seed.place, "", num, exact, head, rest, tx)
+    return (LIST_CODES["seeds"], run, 0, cleaned(seed.name), cleaned(seed.place), "", num, exact, head, rest, tx)

@@ -8,6 +8,7 @@ import msgspec
 
 from replay.lineage import EdgeType, Kind
 from replay.search.fields import LISTS, Flow
+from replay.search.values import cleaned
 from replay.store.interface import Row
 from replay.store.rows import EDGE_CODES, KIND_CODES, NO_ATTRS
 
@@ -138,4 +139,4 @@ def is_deployed(row: Row, younger_class: int, older_class: int) -> bool:
 
 def item(list_: str, owner: int, node: int, role: str, path: str, storage: str, tx: int) -> Row:
     """An element of a list that is a node."""
-    return (LIST_CODES[list_], owner, node, role, path, storage, None, "", None, "", tx)
+    return (LIST_CODES[list_], owner, node, cleaned(role), path, cleaned(storage), None, "", None, "", tx)

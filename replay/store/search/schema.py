@@ -40,7 +40,7 @@ _INDEXES = (
     ("search_nodes_kind", "search_nodes (kind, node)"),
     ("search_numbers_node", "search_numbers (node, key, num, exact, since, until)"),
     ("search_strings_node", "search_strings (node, key, since, until)"),
-    ("search_items_role", "search_items (list, role)"),
+    ("search_items_list", "search_items (list)"),
     ("search_items_node", "search_items (node, list)"),
     ("search_items_owner", "search_items (owner, list)"),
     ("search_texts_facet", "search_texts (facet) WHERE facet > 0"),
