@@ -52,7 +52,7 @@ class Session:
             UsageError: There is no store (without ``create``), or no Git repository to make one in.
         """
         found = Store.find(start)
-        if found is None and not create and git_root(start) is None:
+        if found is None and not create and not overrides and git_root(start) is None:
             raise _no_store(start)
         url = _store_url(overrides)
         if found is not None:

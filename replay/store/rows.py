@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from replay.errors import UsageError
+from replay.errors import StoreError, UsageError
 from replay.identity import canonical_json, canonical_texts
 from replay.lineage import Edge, EdgeType, Evidence, Facet, Kind, Node
 from replay.store.interface import Row
@@ -25,6 +25,9 @@ GENERATED, SAME_AS = EDGE_CODES[EdgeType.GENERATED], EDGE_CODES[EdgeType.SAME_AS
 NODE = "n.uid, n.kind, n.type, n.name, n.identity, n.attrs, n.evidence"
 EDGE = "e.younger, e.older, e.type, e.role, e.attrs, e.evidence"
 NO_ATTRS = "{}"
+
+EdgeKey = tuple[str, str, int, str]
+"""Uids of the younger and the older end, code of the type, role."""
 
 _ATTRS = msgspec.json.Decoder(dict[str, Any])
 _IDENTITY = msgspec.json.Decoder(dict[str, str])
@@ -56,28 +59,40 @@ def node_rows(nodes: Sequence[tuple[bytes, Node]], first: int, tx: int) -> list[
     ]
 
 
-def edge_rows(edges: Sequence[tuple[int, int, int, Edge]], tx: int) -> list[Row]:
-    """Rows of edges, each given by the numbers of its younger and older end, whether it came late, and itself.
+def edge_rows(edges: Mapping[EdgeKey, Edge], ids: Mapping[str, int], first: int, tx: int) -> list[Row]:
+    """Rows of ``edges``.
+
+    Args:
+        edges: By their keys.
+        ids: The numbers of their ends.
+        first: The first number of this transaction: an edge whose younger end has a lesser one came late.
+        tx: The transaction.
 
     Raises:
+        StoreError: An end has no number: it is no recorded node.
         UsageError: A float in the attributes, or a text that databases do not keep.
     """
-    if not _is_kept("".join([edge.role + edge.basis for *_, edge in edges])):
-        edge = next(edge for *_, edge in edges if not _is_kept(edge.role + edge.basis))
+    if not _is_kept("".join([edge.role + edge.basis for edge in edges.values()])):
+        edge = next(edge for edge in edges.values() if not _is_kept(edge.role + edge.basis))
         raise UsageError(f"edge {edge.type}: got {edge.role!r} or {edge.basis!r} as its role or basis, {_KEPT}")
-    return [
-        (
-            younger,
-            older,
-            EDGE_CODES[edge.type],
-            edge.role,
-            canonical_json(edge.attrs).decode() if edge.attrs else NO_ATTRS,
-            None if edge.evidence is RECORDED and not edge.basis else evidence_text(edge.evidence, edge.basis),
-            late,
-            tx,
-        )
-        for younger, older, late, edge in edges
-    ]
+    try:
+        return [
+            (
+                (one := ids[younger]),
+                ids[older],
+                code,
+                role,
+                canonical_json(edge.attrs).decode() if edge.attrs else NO_ATTRS,
+                None if edge.evidence is RECORDED and not edge.basis else evidence_text(edge.evidence, edge.basis),
+                0 if one >= first else 1,
+                tx,
+            )
+            for (younger, older, code, role), edge in edges.items()
+        ]
+    except KeyError:
+        ends = ((uid, edge) for key, edge in edges.items() for uid in key[:2] if uid not in ids)
+        lost, edge = next(ends)
+        raise StoreError(f"edge {edge.type} {edge.role!r}: its end {lost} is no recorded node") from None
 
 
 def facet_row(number: int, node: int, facet: Facet, action: int | None, tx: int) -> Row:

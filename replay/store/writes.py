@@ -12,7 +12,7 @@ from replay.lineage import Edge, Facet, Kind, Node
 from replay.store import chain
 from replay.store.interface import Cursor, Database, Row
 from replay.store.journal import Record
-from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, edge_rows, facet_row, node_rows
+from replay.store.rows import EDGE_CODES, GENERATED, KIND_CODES, SAME_AS, EdgeKey, edge_rows, facet_row, node_rows
 from replay.uid import forms_of, raw_of
 
 CHECKPOINT_EVERY = 1024
@@ -25,8 +25,6 @@ HEAD = (
 )
 
 EMPTY = (0, "", chain.FIRST, None, None)
-_Key = tuple[str, str, int, str]
-"""Younger and older end, code of the type, role."""
 
 
 class Transaction:
@@ -62,33 +60,31 @@ class Transaction:
             StoreError: An end of an edge is no recorded node.
             UsageError: A float in the attributes, or an identity that is no text.
         """
-        given: dict[str, tuple[bytes, Node]] = {}
+        keyed = _keyed(edges)
+        fresh = self._numbered(nodes) if ordered else self._in_order(nodes, keyed)
+        self.rows["nodes"] += node_rows(fresh, self._next_node - len(fresh), self.tx)
+        rows = edge_rows(keyed, self._ids, self._first_node, self.tx)
+        self.rows["edges"] += [row for row in rows if not (row[6] and self._has_edge(*row[:4]))]
+
+    def _in_order(self, nodes: Iterable[Node], keyed: Mapping[EdgeKey, Edge]) -> list[tuple[bytes, Node]]:
+        """Look up which nodes are there, and number the others so that older ones come first."""
+        given: dict[str, Node] = {}
+        for node in nodes:
+            given.setdefault(node.uid, node)
+        self._find({uid for key in keyed for uid in key[:2]}.union(given))
+        return self._numbered(given[uid] for uid in _older_first([u for u in given if u not in self._ids], keyed))
+
+    def _numbered(self, nodes: Iterable[Node]) -> list[tuple[bytes, Node]]:
+        """Those nodes that have no number yet, each with its raw uid, numbered from `_next_node` on."""
+        ids, number, found = self._ids, self._next_node, []
         for node in nodes:
             uid, raw = forms_of(node.identity)
-            if uid not in given:
-                given[uid] = raw, node
-        keyed = _keyed(edges)
-        if not self._all_known:
-            self._find({uid for key in keyed for uid in key[:2]}.union(given))
-        fresh = [uid for uid in given if uid not in self._ids]
-        if not ordered:
-            fresh = _older_first(fresh, keyed)
-        self.rows["nodes"] += node_rows([given[uid] for uid in fresh], self._next_node, self.tx)
-        self._ids.update(zip(fresh, range(self._next_node, self._next_node + len(fresh)), strict=True))
-        self._next_node += len(fresh)
-        self._add_edges(keyed)
-
-    def _add_edges(self, keyed: dict[_Key, Edge]) -> None:
-        ids, first = self._ids, self._first_node
-        found: list[tuple[int, int, int, Edge]] = []
-        for (younger, older, _, role), edge in keyed.items():
-            try:
-                one, other = ids[younger], ids[older]
-            except KeyError as error:
-                raise StoreError(f"edge {edge.type} {role!r}: its end {error.args[0]} is no recorded node") from None
-            found.append((one, other, 0 if one >= first else 1, edge))
-        rows = edge_rows(found, self.tx)  # before they are looked up: it refuses what no database can keep
-        self.rows["edges"] += [row for row in rows if not (row[6] and self._has_edge(*row[:4]))]
+            if uid not in ids:
+                ids[uid] = number
+                number += 1
+                found.append((raw, node))
+        self._next_node = number
+        return found
 
     def add_facets(self, facets: Iterable[Facet]) -> None:
         """Say something about nodes.
@@ -235,9 +231,9 @@ def _is_recorded(database: Database, entry: chain.Entry, lost: CommitLostError) 
     return bool(found) and found[0][0] == entry.leaf
 
 
-def _keyed(edges: Iterable[Edge]) -> dict[_Key, Edge]:
+def _keyed(edges: Iterable[Edge]) -> dict[EdgeKey, Edge]:
     """Edges by their keys. Sameness has no direction: it is kept both ways."""
-    found: dict[_Key, Edge] = {}
+    found: dict[EdgeKey, Edge] = {}
     for edge in edges:
         code = EDGE_CODES[edge.type]
         if code == GENERATED:
@@ -249,7 +245,7 @@ def _keyed(edges: Iterable[Edge]) -> dict[_Key, Edge]:
     return found
 
 
-def _older_first(fresh: list[str], keyed: Iterable[_Key]) -> list[str]:
+def _older_first(fresh: list[str], keyed: Iterable[EdgeKey]) -> list[str]:
     """Nodes so that what one stands on comes before it, wherever their edges allow that.
 
     So a younger node has the greater number, except where an edge came later or a graph has a cycle.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from replay.store.findings import Finding
 from replay.store.interface import Database, Row
-from replay.store.rows import NODE, edge_rows, facet_row, node_of
+from replay.store.rows import EDGE_CODES, NODE, edge_rows, facet_row, node_of
 from replay.store.v1.convert import alias_facet, edge_of
 from replay.store.v1.convert import node_of as today
 from replay.store.v1.tables import Written, written
@@ -47,7 +47,8 @@ def _edges(one: Written, new: Database, uids: dict[int, str]) -> Iterator[Findin
     )
     for row in one.rows["edges"]:
         edge = edge_of(row, uids)
-        (expected,) = edge_rows([(0, 0, 0, edge)], one.tx)
+        key = edge.younger, edge.older, EDGE_CODES[edge.type], edge.role
+        (expected,) = edge_rows({key: edge}, dict.fromkeys(key[:2], 0), 0, one.tx)
         found = new.rows(query, (raw_of(edge.younger), raw_of(edge.older), expected[2], expected[3]))
         if not found or _kept(found[0]) != _kept(expected):
             yield _lost(f"edge {row[0]} {row[1]} {row[2]} {row[3]}", f"{edge.source} {edge.target}", one.tx)
