@@ -12,11 +12,12 @@ import msgspec
 
 from replay.errors import RecordError
 from replay.features.using import views_among
+from replay.identity import ulid
 from replay.permitted import require_use
 from replay.recipe import Artifact, Machine, PathKind, Step
-from replay.record.graph import RunFacts, new_execution
 from replay.record.metrics import metrics_of
 from replay.record.pipeline import Plan, PlannedOutput, PlannedStep, shell_command
+from replay.record.recorded import RunFacts
 from replay.record.secrets import refuse_secrets
 from replay.record.seeds import find_seeds, missing_seeds
 from replay.recorded_steps import Ran, Recording
@@ -92,7 +93,7 @@ class Asserting(Recording):
         )
         return Ran(
             step=step,
-            facts=RunFacts(run=new_execution(), started="", seconds="", exit_code=None, log=""),
+            facts=RunFacts(run=ulid(), started="", seconds="", exit_code=None, log=""),
             files=files,
             metrics={o.path: metrics_of(files[o.path]) for o in planned.outputs if o.metric},
             views=views_among(inputs.values(), session.store),

@@ -10,13 +10,14 @@ import msgspec
 
 from replay.errors import DirtyTreeError, RecordError, WorkflowFailedError
 from replay.features.using import views_among
+from replay.identity import ulid
 from replay.outcome import Ending, Execution, Mode
 from replay.permitted import require_use
 from replay.recipe import Artifact, Environment, Gap, Machine, Output, PathKind, Step, Storage
-from replay.record.graph import Recorded, RunFacts, new_execution
 from replay.record.metrics import metrics_of
 from replay.record.pipeline import PlannedOutput, PlannedStep, commit_to_dvc, definition_of
 from replay.record.project import role_of
+from replay.record.recorded import Recorded, RunFacts
 from replay.record.secrets import refuse_secrets
 from replay.record.seeds import find_seeds, missing_seeds
 from replay.record.views import UsedView
@@ -152,7 +153,7 @@ class Recording:
             seeds_missing=missing_seeds(sources, seeds),
         )
         facts = RunFacts(
-            run=new_execution(),
+            run=ulid(),
             started=result.execution.started,
             seconds=f"{result.execution.seconds:.3f}",
             exit_code=result.execution.exit_code,
@@ -226,7 +227,7 @@ def recorded_of(
     from importlib.metadata import version
 
     return Recorded(
-        execution=new_execution(),
+        execution=ulid(),
         name=ground.plan.model_name,
         model=ground.plan.model,
         profile=ground.profile,

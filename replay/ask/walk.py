@@ -68,9 +68,7 @@ class Met:
                     fresh[far] = None
         return list(fresh)
 
-    def beyond(
-        self, front: Sequence[int], ways: Iterable[reads.Direction], follow: set[int]
-    ) -> dict[int, set[int]]:
+    def beyond(self, front: Sequence[int], ways: Iterable[reads.Direction], follow: set[int]) -> dict[int, set[int]]:
         """What is one edge away from ``front`` and will not be met, and from where; edges between what was met."""
         found: dict[int, set[int]] = {}
         for way in ways:

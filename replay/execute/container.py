@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.2
 _DRAIN_SECONDS = 30
 _DISK_FULL_BYTES = 16 << 20
+_KILLED = 128 + signal.SIGKILL
 
 
 class _Watch(threading.Thread):
@@ -125,9 +127,7 @@ class DockerExecutor(Executor):
         return ArchiveTransport(self._client, run.staged, labels, remote=self._remote)
 
     @contextlib.contextmanager
-    def _container(
-        self, run: StepRun, carrier: Transport, cpuset: str, labels: dict[str, str]
-    ) -> Iterator[str]:
+    def _container(self, run: StepRun, carrier: Transport, cpuset: str, labels: dict[str, str]) -> Iterator[str]:
         step = run.step
         place = "/".join(filter(None, ("/work", run.staged.directory, step.directory)))
         with engine_errors(f"step {step.name}: creating its container"):
@@ -164,7 +164,7 @@ class DockerExecutor(Executor):
             self._kill(container)
             ended = _answer(watch, _DRAIN_SECONDS)
             self.cancellation.check(f"step {name}")
-            return ExitState(exit_code=137 if ended is None else ended, timed_out=True)
+            return ExitState(exit_code=_KILLED if ended is None else ended, timed_out=True)
         return self._state(name, container, ended)
 
     def _wait(self, watch: _Watch, deadline: float) -> int | None:
@@ -185,12 +185,18 @@ class DockerExecutor(Executor):
             state: Any = self._client.api.inspect_container(container)["State"]
         if state.get("Error"):
             raise ExecuteError(f"step {name}: the engine said: {state['Error']}")
-        killed = code == 137 and not state["OOMKilled"]
-        if killed:  # an engine that is shutting down kills its containers too: it must not look like the step's end
-            time.sleep(_POLL_SECONDS)
+        oom_killed = bool(state["OOMKilled"])
+        if code == _KILLED and not oom_killed:
             with engine_errors(f"step {name}: it was killed, and then"):
-                self._client.ping()
-        return ExitState(exit_code=code, oom_killed=bool(state["OOMKilled"]))
+                oom_killed = self._was_out_of_memory(container, state["FinishedAt"])
+                self._client.ping()  # an engine that is shutting down kills its containers too
+        return ExitState(exit_code=code, oom_killed=oom_killed)
+
+    def _was_out_of_memory(self, container: str, ended: str) -> bool:
+        """Whether the engine heard of it too late for the container's state: within a second after its end."""
+        until = int(datetime.fromisoformat(ended).timestamp()) + 2
+        filters = {"container": container, "event": "oom"}
+        return any(True for _ in self._client.api.events(since=0, until=until, decode=True, filters=filters))
 
     def _check_disk(self, run: StepRun, ending: Ending) -> None:
         if ending is Ending.SUCCEEDED or self._transport != "bind":
@@ -253,4 +259,3 @@ def _reason(run: StepRun, state: ExitState, log: str) -> str:
     points_to = hints.explain(log, step=step.name, known=run.known_paths, declared=declared,
                               directory=run.staged.directory)  # fmt: skip
     return f"{what}; {points_to}" if points_to else what
-

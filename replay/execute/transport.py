@@ -158,4 +158,3 @@ class ArchiveTransport(Transport):
         for name in self._volumes.values():
             with engine_errors("removing a volume"):
                 self._client.api.remove_volume(name, force=True)
-

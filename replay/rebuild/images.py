@@ -154,9 +154,7 @@ def load(client: DockerClient, config: bytes, files: Mapping[str, Path], tag: st
     return reference
 
 
-def archive_stream(
-    config: bytes, layers: Sequence[str], files: Mapping[str, Path], tag: str | None
-) -> Iterator[bytes]:
+def archive_stream(config: bytes, layers: Sequence[str], files: Mapping[str, Path], tag: str | None) -> Iterator[bytes]:
     """A docker archive (what ``docker save`` writes), in pieces: config, manifest, then the layers of ``files``."""
     digest = hashlib.sha256(config).hexdigest()
     names = [f"{layer.removeprefix('sha256:')}/layer.tar" for layer in layers]

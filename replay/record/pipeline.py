@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from replay.errors import RecordError, UsageError
-from replay.record.graph import Definition
+from replay.record.recorded import Definition
 
 
 class PlannedOutput(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from replay.lineage import Edge, Node
+from replay.store.collecting import nothing_to_collect
 from replay.store.interface import Database
 from replay.store.writes import EMPTY, HEAD, Transaction, add_checkpoint, now
 
@@ -19,7 +18,7 @@ def load(database: Database, batches: Iterable[tuple[Sequence[Node], Sequence[Ed
     """
     count = 0
     ids: dict[str, int] = {}
-    with database.loading() as cursor, _nothing_to_collect():
+    with database.loading() as cursor, nothing_to_collect():
         head = cursor.rows(HEAD)
         tx, before, prev, node, facet = head[0] if head else EMPTY
         numbers = (node or 0) + 1, (facet or 0) + 1
@@ -36,15 +35,3 @@ def load(database: Database, batches: Iterable[tuple[Sequence[Node], Sequence[Ed
         if count:
             add_checkpoint(cursor, before)
     return count
-
-
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Rows hold no cycles: looking for some among millions would take a fifth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

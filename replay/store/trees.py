@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import stat
@@ -22,12 +21,13 @@ def make_dir(path: Path) -> None:
     with guard(path):
         if path.is_dir():
             return
-        if path.exists() or path.is_symlink():
-            raise StoreError(f"{path}: is there already, expected a directory", hint="move it away")
         make_dir(path.parent)
         checkpoint("make-directory", path)
-        with contextlib.suppress(FileExistsError):  # another process was faster
+        try:
             path.mkdir()
+        except FileExistsError as error:
+            if not path.is_dir():  # another process may have been faster
+                raise StoreError(f"{path}: is there already, expected a directory", hint="move it away") from error
         sync_directory(path.parent)
 
 

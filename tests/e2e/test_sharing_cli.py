@@ -87,9 +87,7 @@ def test_one_team_shares_and_the_other_one_asks(teams: Teams) -> None:
         assert ok(ours.replay("search", "-q", how, "--json")).json()["hits"] == [], "how they share is their own affair"
 
     rows = ok(ours.replay("store", "attached", "--json")).json()["stores"]
-    assert rows == [
-        {"name": "theirs", "place": f"{theirs.root}/.replay", "store": teams.their_id, "problem": None}
-    ]
+    assert rows == [{"name": "theirs", "place": f"{theirs.root}/.replay", "store": teams.their_id, "problem": None}]
     assert "detached theirs" in ok(ours.replay("store", "detach", "theirs")).stdout
     assert set(lineage(teams, code=0)["found"]) == {teams.model.uid}
     assert [line["action"] for line in teams.journal(ours)] == ["attach", "detach"]
@@ -100,7 +98,7 @@ def test_a_group_is_shown_with_what_its_policy_cannot_do(teams: Teams) -> None:
     theirs = teams.theirs
     ok(theirs.replay("group", "create", "desk"))
     ok(theirs.replay("group", "add", "desk", "momentum:1", "--upstream"))
-    ok(theirs.replay("group", "share", "desk", "--with", "user:o'neil \"x\"", "--with", "group:risk", "--may", "read"))
+    ok(theirs.replay("group", "share", "desk", "--with", 'user:o\'neil "x"', "--with", "group:risk", "--may", "read"))
     shown = ok(theirs.replay("group", "show", "desk")).stdout
     assert "momentum:1" in shown
     assert 'principal == User::"o\'neil \\"x\\""' in shown
@@ -149,9 +147,7 @@ def test_without_a_share_nothing_tells_that_something_is_there(teams: Teams, wor
     if words[0] == "lineage":
         pairs += [(teams.data.uid[7:21], "9" * 14), ("momentum", "momentun")]
     for there, nowhere in pairs:
-        one, other = (
-            teams.ours.replay(*(word.format(text) for word in words)) for text in (there, nowhere)
-        )
+        one, other = (teams.ours.replay(*(word.format(text) for word in words)) for text in (there, nowhere))
         assert one.code == other.code
         assert one.code != 0 or words[0] == "search"  # which finds nothing
         assert one.stdout == other.stdout.replace(nowhere, there)

@@ -173,9 +173,7 @@ def test_a_store_that_is_lost_is_named_and_the_answer_never_called_complete(
     assert upstream(own).complete
 
 
-def test_a_store_that_is_lost_in_the_middle_of_a_question_is_left_out(
-    own: Store, other: Store, tmp_path: Path
-) -> None:
+def test_a_store_that_is_lost_in_the_middle_of_a_question_is_left_out(own: Store, other: Store, tmp_path: Path) -> None:
     attach(own, "theirs", "other", tmp_path)
     ground = ground_of(own)
     assert ask(Query(start=(f"run:{stores.run_id(9)}",)), ground).complete

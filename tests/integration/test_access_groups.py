@@ -163,7 +163,7 @@ def test_what_may_not_be_read_is_left_out_of_walks_and_refused_openly(recorded: 
     groups.create("closed")
     groups.add("closed", [DATA.uid])
     me = system_user().user
-    groups.set_policy("closed", f"forbid (principal == User::\"{me}\", {READ}, resource);")
+    groups.set_policy("closed", f'forbid (principal == User::"{me}", {READ}, resource);')
     first = uid(recorded, "momentum:1")
     answer = ask(Query(start=(first,)), ground_of(recorded))
     assert (answer.hidden, answer.complete, answer.truncated_by) == (1, False, ("access",))

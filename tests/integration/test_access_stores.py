@@ -91,7 +91,7 @@ class Pair:
             query = Query(start=tuple(node.uid for node in start), direction=direction, **more)  # type: ignore[arg-type]
             return ask(query, ground)
 
-    def share(self, *nodes: Node, policy: str = "permit (principal, action == Action::\"read\", resource);") -> None:
+    def share(self, *nodes: Node, policy: str = 'permit (principal, action == Action::"read", resource);') -> None:
         self.groups.create("desk")
         self.groups.add("desk", [node.uid for node in nodes])
         self.groups.set_policy("desk", policy)
@@ -280,5 +280,3 @@ def test_one_s_own_policy_hides_a_node_that_the_other_team_shows(pair: Pair, mon
         (JOIN.uid, FEATURES.uid)
     }
     assert shown.hidden == 1  # A's secret.csv
-
-

@@ -14,7 +14,7 @@ from replay.experiments import Table, listed, table_of
 from replay.experiments.trials import Files
 from replay.lineage import experiment_node
 from replay.recipe import Recipe
-from replay.record.graph import Definition
+from replay.record.recorded import Definition
 from replay.session import Session
 from replay.store.database import Store
 

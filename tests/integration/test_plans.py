@@ -10,7 +10,7 @@ from tests_support.recordings import register, with_outputs
 from replay.ask import Ground
 from replay.lineage import EdgeType, Kind
 from replay.plans import versions_of
-from replay.record.graph import Definition
+from replay.record.recorded import Definition
 from replay.store.database import Store
 from replay.uid import uid_of
 

@@ -17,7 +17,8 @@ from replay.fetch.store import keep
 from replay.identity import Digests, ModelId, ulid
 from replay.lineage import Edge, EdgeType
 from replay.recipe import Artifact, Image, Judgement, Output, OutputRole, PathKind, Recipe, Step, Storage
-from replay.record.graph import RunFacts, to_lineage
+from replay.record.graph import to_lineage
+from replay.record.recorded import RunFacts
 from replay.session import Session
 from replay.store.database import Store
 from replay.store.hashing import describe

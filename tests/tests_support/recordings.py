@@ -12,7 +12,8 @@ from replay.identity import ModelId, sha256_hex, ulid
 from replay.lineage import Edge, EdgeType
 from replay.progress import Silent
 from replay.recipe import Artifact, ConfigSnapshot, Output, Recipe, Step
-from replay.record.graph import Definition, Recorded, RunFacts, to_lineage
+from replay.record.graph import to_lineage
+from replay.record.recorded import Definition, Recorded, RunFacts
 from replay.session import Session
 from replay.store.database import Store
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import gc
 import heapq
 import itertools
 import operator
@@ -13,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from replay.progress import Progress, Silent
 from replay.search.times import microseconds
 from replay.store import reads
+from replay.store.collecting import nothing_to_collect
 from replay.store.database import Store
 from replay.store.interface import Database, Row
 from replay.store.search.documents import Documents
@@ -74,10 +74,10 @@ def _refresh(index: IndexDatabase, state: State | None, record: Database, store:
     node, facet = record.rows(_LAST)[0]
     goal = State(store=store, tx=tx, leaf=leaf, node=node, facet=facet, text=0, part=0)
     if state is None or not _goes_on(state, goal, record):
-        with index.rebuilding() as cursor, _nothing_to_collect():
+        with index.rebuilding() as cursor, nothing_to_collect():
             _fill(_NOTHING, goal, index, cursor, record, progress)
     elif state.tx < tx:
-        with index.updating() as cursor, _nothing_to_collect():
+        with index.updating() as cursor, nothing_to_collect():
             _fill(state, goal, index, cursor, record, progress)
     return tx
 
@@ -120,18 +120,6 @@ def _fill(
     cursor.rows("DELETE FROM search_state")
     cursor.insert("search_state", [tuple(end)])
     progress.finished(_TASK, f"{goal.node - before.node:,} nodes")
-
-
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Rows hold no cycles: looking for some among millions would take a fifth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _edges(record: Database, before: State, goal: State) -> Iterator[Row]:

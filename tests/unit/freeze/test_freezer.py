@@ -8,7 +8,8 @@ from replay.errors import FreezeError
 from replay.freeze import freeze
 from replay.lineage import Edge, EdgeType, Kind, Lineage, Node
 from replay.recipe import Environment, EnvironmentKind, Gap, Grade, Image, Interpolation, Storage
-from replay.record.graph import Definition, Recorded, RunFacts, to_lineage
+from replay.record.graph import to_lineage
+from replay.record.recorded import Definition, Recorded, RunFacts
 
 
 def recorded(recipe, *, execution="01A", archived=True) -> Recorded:

@@ -14,7 +14,8 @@ from replay.execute.interface import HostFacts
 from replay.freeze import freeze
 from replay.lineage import EdgeType, Evidence, Kind, Lineage
 from replay.recipe import Environment, EnvironmentKind, Grade, Recipe, Storage
-from replay.record.graph import RunFacts, to_lineage
+from replay.record.graph import to_lineage
+from replay.record.recorded import RunFacts
 from replay.recorded_after import UNKNOWN
 
 HOST = HostFacts(

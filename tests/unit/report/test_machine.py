@@ -82,9 +82,7 @@ def test_the_schema_of_a_question_documents_every_field() -> None:
 
 
 def test_an_unknown_schema_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        UsageError, match="got the schema name 'nope', expected one of found, lineage, plan"
-    ):
+    with pytest.raises(UsageError, match="got the schema name 'nope', expected one of found, lineage, plan"):
         schema("nope")
 
 
