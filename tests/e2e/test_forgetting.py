@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support.project import Project, Ran
+from tests_support.project import Project, Ran, copy_of
 
 pytestmark = pytest.mark.docker
 
@@ -63,11 +63,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def copy(recorded: Path, tmp_path: Path) -> Iterator[Project]:
-    shutil.copytree(recorded, tmp_path / "copy")
-    made = Project.at(tmp_path / "copy")
-    yield made
-    assert made.leftovers() == []
-    shutil.rmtree(tmp_path / "copy")
+    with copy_of(recorded, tmp_path / "copy") as project:
+        yield project
 
 
 def told(ran: Ran) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support.project import NO_ARCHIVE, Project
+from tests_support.project import NO_ARCHIVE, Project, copy_of
 
 pytestmark = pytest.mark.docker
 
@@ -59,11 +59,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def pipeline(ran: Path, tmp_path: Path) -> Iterator[Project]:
-    shutil.copytree(ran, tmp_path / "copy")
-    made = Project.at(tmp_path / "copy")
-    yield made
-    assert made.leftovers() == []
-    shutil.rmtree(tmp_path / "copy")
+    with copy_of(ran, tmp_path / "copy") as project:
+        yield project
 
 
 def after(project: Project, *arguments: str, archive: bool = False) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tests_support.project import Project, Ran
+from tests_support.project import Project, Ran, copy_of
 
 pytestmark = pytest.mark.docker
 
@@ -59,9 +59,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def project(recorded: Path, tmp_path: Path) -> Iterator[Project]:
-    shutil.copytree(recorded, tmp_path / "copy", symlinks=True)
-    yield Project.at(tmp_path / "copy")
-    shutil.rmtree(tmp_path / "copy")
+    with copy_of(recorded, tmp_path / "copy") as project:
+        yield project
 
 
 def good(project: Project, *words: str) -> Ran:

@@ -36,7 +36,7 @@ artifacts:
     path: out/model.txt
     type: model
 """
-ISSUE = "params.lr>0.1 and metrics.sharpe>=1 and tag:desk=rates"
+THREE_FIELDS = "params.lr>0.1 and metrics.sharpe>=1 and tag:desk=rates"
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def refused(project: Project, *words: str, code: int = 2) -> str:
 
 
 def test_the_models_with_these_parameters_metrics_and_tags(recorded: Project) -> None:
-    answer = found(recorded, ISSUE)
+    answer = found(recorded, THREE_FIELDS)
     assert [hit["name"] for hit in answer["hits"]] == ["demo:2"]
     assert answer["hits"][0]["values"] == {"params.lr": [0.3], "metrics.sharpe": [1.0], "tag:desk": ["rates"]}
     assert (answer["total"], answer["complete"], answer["hidden"], answer["next"]) == (1, True, 0, None)
@@ -144,14 +144,14 @@ def test_the_order_and_the_pages(recorded: Project) -> None:
 
 
 def test_the_cache_may_be_deleted_at_any_time(recorded: Project) -> None:
-    before = found(recorded, ISSUE)
+    before = found(recorded, THREE_FIELDS)
     shutil.rmtree(recorded.root / ".replay" / "cache")
-    done = recorded.replay("search", ISSUE, "--json")
+    done = recorded.replay("search", THREE_FIELDS, "--json")
     assert done.json() == before
     assert "search index" in done.stderr
-    assert "search index" not in recorded.replay("search", ISSUE, "--json").stderr
+    assert "search index" not in recorded.replay("search", THREE_FIELDS, "--json").stderr
     shutil.rmtree(recorded.root / ".replay" / "cache")
-    assert recorded.replay("search", ISSUE, "--json", "-q").stderr == ""
+    assert recorded.replay("search", THREE_FIELDS, "--json", "-q").stderr == ""
     assert recorded.replay("verify").code == 0
 
 
@@ -186,7 +186,9 @@ def test_a_count_is_a_number(recorded: Project) -> None:
 
 
 def test_a_search_in_json_means_the_same(recorded: Project) -> None:
-    asked = found(recorded, ISSUE, "--kind", "model_version", "--sort", "metrics.sharpe", "--desc", "--limit", "7")
+    asked = found(
+        recorded, THREE_FIELDS, "--kind", "model_version", "--sort", "metrics.sharpe", "--desc", "--limit", "7"
+    )
     recorded.write({"search.json": json.dumps(asked["search"])})
     assert found(recorded, "--query", "search.json") == asked
     for name, value in (("search", asked["search"]), ("found", asked)):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests_support.project import Project, flip
+from tests_support.project import Project, copy_of, flip
 
 pytestmark = pytest.mark.docker
 
@@ -53,9 +53,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def copy(recorded: Path, tmp_path: Path) -> Iterator[Project]:
-    shutil.copytree(recorded, tmp_path / "copy")
-    yield Project.at(tmp_path / "copy")
-    shutil.rmtree(tmp_path / "copy")
+    with copy_of(recorded, tmp_path / "copy") as project:
+        yield project
 
 
 def the_only_blob(project: Project) -> Path:

@@ -268,6 +268,10 @@ def test_a_policy_on_something_else_than_a_group_of_this_store_is_none(recorded:
         Facet(node=DATA.uid, key=shares.POLICY, value=text),
     ])  # fmt: skip
     require("delete", [DATA.uid, other.uid], BOB, recorded)
+    own = Groups(recorded, ANN).create("own").uid
+    recorded.append([], facets=[Facet(node=own, key=shares.POLICY, value=text)])
+    with pytest.raises(PolicyError):
+        require("delete", [own], BOB, recorded)
 
 
 def test_a_policy_that_is_no_cedar_closes_its_group_and_nothing_else(recorded: Store) -> None:

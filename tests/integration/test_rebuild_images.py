@@ -115,8 +115,13 @@ def project(tmp_path, monkeypatch):
 
 
 def run(client, reference: str, *command: str) -> str:
-    output = client.containers.run(reference, list(command), network_mode="none", remove=True, labels={LABEL: "test"})
-    return output.decode()
+    container = client.containers.create(reference, list(command), network_mode="none", labels={LABEL: "test"})
+    try:
+        container.start()
+        assert container.wait()["StatusCode"] == 0  # by then the log is complete
+        return container.logs(stdout=True, stderr=False).decode()
+    finally:
+        container.remove(force=True)
 
 
 def reader(root: Path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,16 @@ class Project:
     def remove(self) -> None:
         """Give the disk back."""
         shutil.rmtree(self.root)
+
+
+@contextlib.contextmanager
+def copy_of(recorded: Path, folder: Path) -> Iterator[Project]:
+    """A project of its own with all that another has; its commands must leave no container behind."""
+    shutil.copytree(recorded, folder, symlinks=True)
+    made = Project.at(folder)
+    yield made
+    assert made.leftovers() == []
+    made.remove()
 
 
 def flip(path: Path) -> None:
