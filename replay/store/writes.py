@@ -61,18 +61,20 @@ class Transaction:
             UsageError: A float in the attributes, or an identity that is no text.
         """
         keyed = _keyed(edges)
-        fresh = self._numbered(nodes) if ordered else self._in_order(nodes, keyed)
+        fresh = self._numbered(nodes if self._all_known else self._sought(nodes, keyed, ordered))
         self.rows["nodes"] += node_rows(fresh, self._next_node - len(fresh), self.tx)
         rows = edge_rows(keyed, self._ids, self._first_node, self.tx)
         self.rows["edges"] += [row for row in rows if not (row[6] and self._has_edge(*row[:4]))]
 
-    def _in_order(self, nodes: Iterable[Node], keyed: Mapping[EdgeKey, Edge]) -> list[tuple[bytes, Node]]:
-        """Look up which nodes are there, and number the others so that older ones come first."""
+    def _sought(self, nodes: Iterable[Node], keyed: Mapping[EdgeKey, Edge], ordered: bool) -> Iterable[Node]:
+        """The nodes, older ones first, once it is looked up which of them and of the edges' ends are there."""
         given: dict[str, Node] = {}
         for node in nodes:
             given.setdefault(node.uid, node)
         self._find({uid for key in keyed for uid in key[:2]}.union(given))
-        return self._numbered(given[uid] for uid in _older_first([u for u in given if u not in self._ids], keyed))
+        if ordered:
+            return given.values()
+        return (given[uid] for uid in _older_first([uid for uid in given if uid not in self._ids], keyed))
 
     def _numbered(self, nodes: Iterable[Node]) -> list[tuple[bytes, Node]]:
         """Those nodes that have no number yet, each with its raw uid, numbered from `_next_node` on."""
