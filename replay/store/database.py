@@ -138,7 +138,7 @@ class Store(Reader):
     def load(self, batches: Iterable[tuple[Sequence[Node], Sequence[Edge]]]) -> int:
         """Add very many nodes and edges, all or nothing; returns how many nodes were not there yet.
 
-        An edge's ends are in its batch or in an earlier one. A batch is best some 10,000 nodes, older ones first.
+        An edge's ends are in its batch or in an earlier one. A batch is best some 500 nodes, older ones first.
 
         Raises:
             UsageError: A float or a non-text identity in a node.

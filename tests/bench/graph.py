@@ -16,7 +16,8 @@ from replay.identity import to_crockford
 from replay.lineage import Edge, EdgeType, Kind, Node
 
 LEVELS = 12
-BATCH = 10_000
+BATCH = 500
+"""Nodes in a transaction: what one has stays in the processor's cache."""
 _SHARES = np.array([0.08, 0.09, 0.09, 0.09, 0.09, 0.09, 0.09, 0.09, 0.08, 0.08, 0.07, 0.06])
 _RAW_KINDS = (Kind.DATASET, Kind.CONFIG, Kind.CODE, Kind.IMAGE)
 _MADE_KINDS = (Kind.DATASET, Kind.MODEL, Kind.METRICS, Kind.PLOT)
