@@ -13,7 +13,7 @@ import msgspec
 
 from replay.errors import ConfigError
 from replay.rebuild.interface import EnvironmentSettings
-from replay.settings_cache import conf_dir, file_of
+from replay.settings_cache import conf_dir, kept, place
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,16 +143,15 @@ def load(overrides: Sequence[str] = ()) -> Settings:
         ConfigError: An override or a value is wrong; the message is Hydra's own or names the field.
     """
     source = conf_dir()
-    cached = file_of(overrides)
     try:
-        return msgspec.json.decode(cached.read_bytes(), type=Settings)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(kept(overrides) or b"", type=Settings)
+    except msgspec.DecodeError:
         plain = _compose(source, overrides)
     try:
         settings = msgspec.convert(plain, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(f"conf: {error}", hint=f"the groups and their fields are in {source}") from error
-    _remember(cached, msgspec.json.encode(settings))
+    _keep(overrides, msgspec.json.encode(settings))
     return settings
 
 
@@ -175,13 +174,14 @@ def _compose(source: Path, overrides: Sequence[str]) -> Any:
         ) from error
 
 
-def _remember(path: Path, data: bytes) -> None:
-    """Keep a composed result; a cache that cannot be written costs time, never a failure."""
+def _keep(overrides: Sequence[str], settings: bytes) -> None:
+    """Remember composed settings; a cache that cannot be written costs time, never a failure."""
     from replay.errors import StoreError
     from replay.store import fsops
 
+    path, state = place(overrides)
     try:
         fsops.make_dir(path.parent)
-        fsops.write_bytes(path, data)
+        fsops.write_bytes(path, state + settings)
     except (OSError, StoreError):
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from replay.errors import SourceNotFoundError, UsageError
 from replay.progress import Progress
-from replay.settings_cache import kept_access, kept_store
+from replay.settings_cache import kept_parts
 from replay.store import fsops
 from replay.store.database import NAME, Store
 
@@ -106,8 +106,8 @@ class Session:
     @cached_property
     def _access(self) -> AccessSettings | None:
         """What conf/ says of who asks; nothing when that is the operating system, as it nearly always is."""
-        kept = kept_access(self._overrides)
-        return None if kept is not None and kept.identity == "os" else self.settings.access
+        kept = kept_parts(self._overrides)
+        return None if kept is not None and kept.access.identity == "os" else self.settings.access
 
     def require(self, action: str, uids: Collection[str]) -> None:
         """Check that who runs this command may do ``action`` (see `access.require`) to these nodes.
@@ -259,12 +259,12 @@ def store_root(start: Path) -> Path:
 
 def _store_url(overrides: Sequence[str]) -> str | None:
     """The setting ``store.url``, without composing all settings where that was done before."""
-    kept = kept_store(overrides)
+    kept = kept_parts(overrides)
     if kept is None:
         from replay.config import load
 
         return load(overrides).store.url
-    return kept.url
+    return kept.store.url
 
 
 def git_root(start: Path) -> Path | None:

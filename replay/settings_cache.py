@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-
-from replay.identity import sha256_hex
 
 
 class StorePart(msgspec.Struct):
@@ -23,7 +22,9 @@ class AccessPart(msgspec.Struct):
     identity: str = "os"
 
 
-class _Settings(msgspec.Struct):
+class Parts(msgspec.Struct):
+    """Of the settings, what the shortest commands need."""
+
     store: StorePart
     access: AccessPart = msgspec.field(default_factory=AccessPart)
 
@@ -35,29 +36,33 @@ def conf_dir() -> Path:
     return bundled if bundled.is_dir() else package.parent / "conf"
 
 
-def file_of(overrides: Sequence[str]) -> Path:
-    """Where the settings are kept that were composed from conf/ as it is now, with these overrides."""
+def kept(overrides: Sequence[str]) -> bytes | None:
+    """The settings as JSON, when they were composed before from conf/ as it is now, with these overrides."""
+    path, state = place(overrides)
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data[len(state) :] if data.startswith(state) else None
+
+
+def kept_parts(overrides: Sequence[str]) -> Parts | None:
+    """What opening and asking a store need to know, when the settings were composed before."""
+    found = kept(overrides)
+    try:
+        return msgspec.json.decode(found, type=Parts) if found is not None else None
+    except msgspec.DecodeError:
+        return None
+
+
+def place(overrides: Sequence[str]) -> tuple[Path, bytes]:
+    """The file of composed settings, and what stands in it before them: everything that they follow from.
+
+    Two that share a file by chance replace one another.
+    """
     files = sorted(conf_dir().rglob("*.yaml"))
-    state = "\0".join([*overrides, *(f"{f}\0{f.stat().st_mtime_ns}\0{f.stat().st_size}" for f in files)])
+    stats = [(str(file), (status := file.stat()).st_mtime_ns, status.st_size) for file in files]
+    state = msgspec.json.encode((tuple(overrides), stats)) + b"\n"
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path.home() / ".cache") / "replay"
-    return folder / f"settings-{sha256_hex(state.encode())[:32]}.json"
-
-
-def kept_store(overrides: Sequence[str]) -> StorePart | None:
-    """The store's part of the settings, when they were composed before."""
-    kept = _kept(overrides)
-    return kept.store if kept else None
-
-
-def kept_access(overrides: Sequence[str]) -> AccessPart | None:
-    """The part about who asks, when the settings were composed before."""
-    kept = _kept(overrides)
-    return kept.access if kept else None
-
-
-def _kept(overrides: Sequence[str]) -> _Settings | None:
-    try:
-        return msgspec.json.decode(file_of(overrides).read_bytes(), type=_Settings)
-    except (OSError, msgspec.DecodeError):
-        return None
+    return folder / f"settings-{binascii.crc32(state):08x}", state

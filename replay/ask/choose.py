@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from replay.ask.interface import Ground
 from replay.ask.merge import Graph
 from replay.errors import UsageError
-from replay.flatten import leaf
 from replay.lineage import TYPES, Kind
 from replay.query import Entry, Query
 
@@ -58,15 +57,21 @@ def property_of(entry: Entry, key: str) -> str | None:
         return entry.name
     for name in (key, f"tag:{key}", f"property:{key}"):
         if name in entry.facets:
-            return leaf(entry.facets[name])
+            return _text(entry.facets[name])
     value: object = entry.attrs
     rest = key
     while isinstance(value, dict) and rest:
         if rest in value:  # keys may have dots themselves, such as params.yaml:rate
-            return leaf(value[rest])
+            return _text(value[rest])
         head, _, rest = rest.partition(".")
         value = value.get(head)
     return None
+
+
+def _text(value: object) -> str:
+    from replay.flatten import leaf
+
+    return leaf(value)
 
 
 def nothing_can_match(query: Query) -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 
 import msgspec
@@ -39,6 +37,8 @@ class Page:
 
     def after(self, told: int) -> str:
         """The cursor of the page after this one."""
+        import base64
+
         raw = msgspec.json.encode(_Cursor(_digest(self._query), self._newest, self.skip + told))
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -71,10 +71,12 @@ def _last(ground: Ground, time: str) -> tuple[int, ...]:
 
 
 def _decoded(text: str) -> _Cursor:
+    import base64
+
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         return msgspec.json.decode(raw, type=_Cursor)
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError) as error:
         raise UsageError(f"got the cursor {text!r}, which is none", hint="use `next` of the answer before") from error
 
 

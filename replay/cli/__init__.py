@@ -7,17 +7,18 @@ import sys
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    sys.exit(_run(sys.argv[1:]))
-
-
-def _run(words: list[str]) -> int:
-    if words and words[0].partition("=")[0] == "--recipe":  # a recipe file stands for its model id
-        words = ["run", *words]
+    words = sys.argv[1:]
     if words and words[0] == "lineage":
         from replay.cli import quick
 
         if quick.understands(words):
-            return quick.run(words)
+            quick.leave(quick.run(words))
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
     from replay.cli import verbs
 
+    if words and words[0].partition("=")[0] == "--recipe":  # a recipe file stands for its model id
+        words = ["run", *words]
     return verbs.run(words)

@@ -5,8 +5,10 @@ Only the plainest form is understood, and it does just what ``cli/lineage.py`` d
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from replay.query import Answer
@@ -25,6 +27,7 @@ def understands(words: list[str]) -> bool:
 
 def run(words: list[str]) -> int:
     """Ask, print, and say with which code to exit."""
+    gc.disable()  # nothing here lives long enough
     try:
         return _run(words)
     except BaseException as error:
@@ -33,8 +36,12 @@ def run(words: list[str]) -> int:
         return exit_code_of(error)
 
 
+def leave(code: int) -> NoReturn:
+    """Exit without taking the interpreter apart, a sixth of this command's time: all is written and closed by now."""
+    os._exit(code)
+
+
 def _run(words: list[str]) -> int:
-    _msgspec_alone()
     from pathlib import Path
 
     import msgspec
@@ -63,20 +70,6 @@ def _run(words: list[str]) -> int:
     sys.stdout.buffer.write(data + b"\n")
     sys.stdout.buffer.flush()
     return 0 if answer.complete else 1
-
-
-def _msgspec_alone() -> None:
-    """Import msgspec without typing_extensions, which it does not need from Python 3.11 on.
-
-    It asks for it first, and behind it stand inspect, ast and dis: a tenth of this command's time.
-    """
-    if "msgspec" in sys.modules or "typing_extensions" in sys.modules:
-        return
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
-    try:
-        import msgspec  # noqa: F401
-    finally:
-        del sys.modules["typing_extensions"]
 
 
 def other_bytes(what: str, answer: Answer) -> str:

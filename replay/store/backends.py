@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
+
+import msgspec
 
 from replay.errors import ConfigError, StoreCorruptError, UsageError
 from replay.store import fsops
@@ -49,10 +50,10 @@ def url_of(root: Path) -> str | None:
     if not pointer.exists():
         return None
     try:
-        found = json.loads(pointer.read_bytes())["url"]
+        found = msgspec.json.decode(pointer.read_bytes())["url"]
         if not isinstance(found, str):
             raise TypeError(f"got an address of type {type(found).__name__}")  # it may hold a password: not shown
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise ConfigError(
             f'{pointer}: cannot be read ({error}), expected {{"url": "postgresql://…"}}',
             hint="`replay store init URL` writes it",
@@ -62,7 +63,7 @@ def url_of(root: Path) -> str | None:
 
 def point_to(root: Path, url: str) -> None:
     """Let the store in ``root`` have its lineage at ``url`` from now on."""
-    fsops.write_bytes(root / POINTER, json.dumps({"url": url}).encode() + b"\n", mode=0o600)
+    fsops.write_bytes(root / POINTER, msgspec.json.encode({"url": url}) + b"\n", mode=0o600)
 
 
 def make_directory(root: Path) -> None:

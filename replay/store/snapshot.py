@@ -11,7 +11,6 @@ of 32 bits) and ``next`` (one for each edge), then the raw uids, each in `WIDTH`
 
 from __future__ import annotations
 
-import json
 import mmap
 import sys
 from array import array
@@ -19,16 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import msgspec
+
 from replay.store.interface import Database
 from replay.uid import HEX_HEADS, text_of
 
 MAGIC = b"RPLYSNP1"
 WIDTH = 34
 """Bytes for one uid: its length and up to 33 bytes."""
-WORTH = 20_000
-"""A walk that met so many nodes makes a snapshot for the next one."""
-RENEW = 0.2
-"""A snapshot that lacks this share of the edges is made anew."""
 
 _Way = Literal["up", "down"]
 _LATER = (
@@ -169,7 +166,7 @@ def make(database: Database, path: Path, *, tx: int | None = None) -> None:
 
 
 def _head_bytes(header: dict[str, Any]) -> bytes:
-    text = json.dumps(header).encode()
+    text = msgspec.json.encode(header)
     text += b" " * (-(len(MAGIC) + 8 + len(text)) % 8)
     return MAGIC + len(text).to_bytes(8, "big") + text
 
@@ -179,8 +176,8 @@ def _header(data: memoryview) -> tuple[dict[str, Any] | None, int]:
         return None, 0
     start = 16 + int.from_bytes(data[8:16], "big")
     try:
-        return json.loads(bytes(data[16:start])), start
-    except ValueError:
+        return msgspec.json.decode(data[16:start]), start
+    except (ValueError, msgspec.DecodeError):
         return None, 0
 
 

@@ -1,8 +1,8 @@
 """ML Metadata's side of the race, in an environment of its own: it wants an older protobuf than ours.
 
 Started with the graph's arrays (.npz) and a folder; builds the same graph in ML Metadata's SQLite store, says
-``ready``, and then answers each line, the number of a node, with the seconds that its upstream closure took and how
-many nodes it has. Imports nothing of replay.
+``ready``, and then answers each line, such as ``id 17`` or ``name 17``, with the seconds that the upstream closure of
+node 17 took, found in this way, and how many nodes it has. Imports nothing of replay.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ class Side:
         kind = pb.Event.INPUT if used else pb.Event.OUTPUT
         return pb.Event(artifact_id=int(self.ids[artifact]), execution_id=int(self.ids[run]), type=kind)
 
-    def closure(self, number: int) -> tuple[float, int]:
+    def closure(self, by: str, number: int) -> tuple[float, int]:
         """Seconds and nodes of an upstream closure, asked for with as little as it can return."""
+        start = f"id = {self.ids[number]}" if by == "id" else f"name = 'artifact-{number}'"
         options = pb.LineageSubgraphQueryOptions(
-            starting_artifacts=pb.LineageSubgraphQueryOptions.StartingNodes(filter_query=f"id = {self.ids[number]}"),
+            starting_artifacts=pb.LineageSubgraphQueryOptions.StartingNodes(filter_query=start),
             max_num_hops=HOPS,
             direction=pb.LineageSubgraphQueryOptions.Direction.UPSTREAM,
         )
@@ -78,7 +79,8 @@ def main() -> None:
     side = Side(Path(sys.argv[1]), Path(sys.argv[2]))
     print("ready", flush=True)
     for line in sys.stdin:
-        seconds, nodes = side.closure(int(line))
+        by, number = line.split()
+        seconds, nodes = side.closure(by, int(number))
         print(seconds, nodes, flush=True)
 
 

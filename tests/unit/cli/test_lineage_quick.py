@@ -16,11 +16,15 @@ from replay.store.database import Store
 TELL = """
 import sys
 sys.argv[1:] = sys.argv[2:]
-from replay.cli import main
+from replay.cli import main, quick
+def tell():
+    open("modules", "w").write("\\n".join(sys.modules))
+leave = quick.leave
+quick.leave = lambda code: (tell(), leave(code))
 try:
     main()
 finally:
-    open("modules", "w").write("\\n".join(sys.modules))
+    tell()
 """
 
 
