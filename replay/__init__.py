@@ -16,8 +16,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from replay import light as light
-
 if TYPE_CHECKING:
     from replay.engine import RecordRequest, Wishes, certify, recipe_of, replay
     from replay.errors import ReplayError

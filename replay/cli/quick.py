@@ -42,6 +42,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _run(words: list[str]) -> int:
+    from replay import light  # isort: skip  # noqa: F401  # first of all
     from pathlib import Path
 
     import msgspec

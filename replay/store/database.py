@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from replay import light  # noqa: F401  # first of all
 from replay.errors import StoreError, UsageError
 from replay.identity import ModelId
 from replay.lineage import Edge, Facet, Node
