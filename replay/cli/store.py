@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from typing import ClassVar
 
 import click
+
+from replay.cli.lazy import Lazy
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("store_init", "Make the tables, in this repository or in PostgreSQL."),
@@ -16,26 +18,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detach": ("store_attach", "Read an attached store no more."),
     "identity": ("store_attach", "Say how those who ask are known."),
 }
-"""Of each command the module of this package that holds it, and what it does. A module's commands are its
-``COMMANDS`` (name → command), or it has one ``command``."""
+"""Of each command its module, and what it does."""
 
 
-class Commands(click.Group):
-    """A group that imports its commands when they are used."""
+class Commands(Lazy):
+    """The commands of ``replay store``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which a user meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command's module."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"replay.cli.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, "COMMANDS", {}).get(cmd_name) or module.command
-        if not isinstance(command, click.Command):
-            raise TypeError(cmd_name)
-        return command
+    homes: ClassVar = {name: module for name, (module, _) in COMMANDS.items()}
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from typing import ClassVar
 
 import click
+
+from replay.cli.lazy import Lazy
 
 SECTIONS = {
     "Record and replay": {
@@ -63,21 +65,10 @@ Exit codes:
 """
 
 
-class Verbs(click.Group):
-    """A group that imports its commands when needed, and whose default verb is ``run``."""
+class Verbs(Lazy):
+    """All verbs; the default one is ``run``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order in which a user meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb's module; each has one ``command``."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = import_module(f"replay.cli.{cmd_name}").command
-        if not isinstance(command, click.Command):
-            raise TypeError(cmd_name)
-        return command
+    homes: ClassVar = {name: name for name in COMMANDS}
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

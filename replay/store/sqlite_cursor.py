@@ -12,6 +12,7 @@ from replay.store.interface import Cursor, Row
 from replay.store.sqlite_errors import translated
 
 _MAX_VALUES = 900
+_FEW = 20
 
 
 class SqliteCursor(Cursor):
@@ -35,18 +36,20 @@ class SqliteCursor(Cursor):
         """Insert whole rows, many with one statement."""
         if rows:
             with translated(self._path):
-                self._insert(table, rows)
+                insert_many(self._connection, f"INSERT INTO {table}", rows)
 
-    def _insert(self, table: str, rows: Sequence[Row]) -> None:
-        width = len(rows[0])
-        one = f"({','.join('?' * width)})"
-        if len(rows) < 20:
-            self._connection.executemany(f"INSERT INTO {table} VALUES {one}", rows)
-            return
-        # Many rows in one statement: a third less time than one by one, most of it in C without the interpreter's lock.
-        count = _MAX_VALUES // width
-        whole = len(rows) - len(rows) % count
-        many = f"INSERT INTO {table} VALUES {','.join([one] * count)}"
-        for start in range(0, whole, count):
-            self._connection.execute(many, list(itertools.chain.from_iterable(rows[start : start + count])))
-        self._connection.executemany(f"INSERT INTO {table} VALUES {one}", rows[whole:])
+
+def insert_many(connection: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
+    """Run an ``INSERT INTO …`` for rows, of which there is at least one. Raises what the driver raises."""
+    width = len(rows[0])
+    one = f"({','.join('?' * width)})"
+    if len(rows) < _FEW:
+        connection.executemany(f"{statement} VALUES {one}", rows)
+        return
+    # Many rows in one statement: a third less time than one by one, most of it in C without the interpreter's lock.
+    count = _MAX_VALUES // width
+    whole = len(rows) - len(rows) % count
+    many = f"{statement} VALUES {','.join([one] * count)}"
+    for start in range(0, whole, count):
+        connection.execute(many, list(itertools.chain.from_iterable(rows[start : start + count])))
+    connection.executemany(f"{statement} VALUES {one}", rows[whole:])

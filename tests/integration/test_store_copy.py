@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests_support.forking import driven
 from tests_support.postgres import Server
 from tests_support.stores import TABLES, build, contents, pointing_to, set_alias, tamper
 
@@ -417,19 +417,7 @@ from replay.store.database import Store
 from replay.store.verify import verify_store
 from replay.store.v1 import tables
 
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = 9
-        try:
-            code = work() or 0
-        except StoreError as error:
-            code = 3 if error.hint else 4
-        except BaseException:
-            import traceback; traceback.print_exc()
-        finally:
-            sys.stderr.flush(); os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from tests_support.forking import child
 
 def copy(target):
     places.copy(places.find(sys.argv[1]), places.aim(str(target)), blobs=True, progress=Silent())
@@ -460,14 +448,11 @@ def test_every_step_at_which_it_may_end(sqlite_store: Store, tmp_path: Path, fau
     """Killed, or the disk full: no file or all of it is there, and the same command again finishes."""
     fill(sqlite_store)
     sqlite_store.close()
-    command = [sys.executable, "-c", DRIVER, named(sqlite_store), tmp_path / "copies", fault]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    rows = driven(DRIVER, named(sqlite_store), tmp_path / "copies", fault)
     assert len(rows) > 25, "it has that many steps"
-    assert [row["end"] for row in rows] == [ending] * (len(rows) - 1) + [0], done.stderr
+    assert [row["end"] for row in rows] == [ending] * (len(rows) - 1) + [0]
     for row in rows:
-        assert (row["again"], row["whole"], row["left"]) == (0, 0, []), (row, done.stderr)
+        assert (row["again"], row["whole"], row["left"]) == (0, 0, []), row
     there = [row["there"] for row in rows]
     assert there == sorted(there), "from one step on the file is there"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests_support.forking import driven
 from tests_support.stores import build, contents, raw
 
 from replay.errors import StoreBusyError
@@ -29,6 +29,7 @@ from replay.identity import to_crockford
 from replay.lineage import Edge, EdgeType, Facet, Kind, Node, group_node
 from replay.store import backends, fsops, postgres, schema, steps, verify, writes
 from replay.store.database import Store
+from tests_support.forking import child, ended
 
 def sequence(top, number):
     """What a recorder does. The number makes its bytes new ones, which are all to be written."""
@@ -56,22 +57,6 @@ def sequence(top, number):
         store.note("recorded", version=version)
     fsops.write_bytes(top / "recipe.json", b"{}")
     fsops.remove_tree(workspace)
-
-def ended(work):
-    try:
-        return work() or 0
-    except StoreError as error:
-        return 3 if error.hint else 4
-    except BaseException:
-        import traceback; traceback.print_exc()
-        return 9
-
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = ended(work)
-        sys.stderr.flush(); os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 def crashed(top, step, fault):
     steps._crash_at, steps._fault, steps._steps = step, fault, itertools.count(1)
@@ -120,16 +105,13 @@ def test_every_crash_point(
 ) -> None:
     """Every step of every write, ended there by a kill or a full disk; then the same again, which finishes."""
     url = request.getfixturevalue("postgres_url") if database == "postgres" else ""
-    program = [sys.executable, "-c", DRIVER, quick_path, fault, url]
-    done = subprocess.run(program, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    rows = driven(DRIVER, quick_path, fault, url)
     assert len(rows) > (50 if database == "sqlite" else 20), "the sequence has that many steps"
     for row in rows[:-1]:
-        assert row["end"] == ending, (row, done.stderr)
+        assert row["end"] == ending, row
     for row in rows:
-        assert row["before"] in {0, 11}, (row, done.stderr)
-        assert (row["again"], row["after"], row["left"], row["half"]) == (0, 0, [], False), (row, done.stderr)
+        assert row["before"] in {0, 11}, row
+        assert (row["again"], row["after"], row["left"], row["half"]) == (0, 0, [], False), row
     if database == "sqlite":
         assert {row["before"] for row in rows} == {0, 11}, "crashes before and after the making of the store"
 

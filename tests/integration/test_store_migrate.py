@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests_support import stores, version1
+from tests_support.forking import driven
 from tests_support.postgres import Server
 from tests_support.stores import build, contents
 
@@ -430,19 +430,7 @@ from tests_support import stores, version1
 from tests_support.postgres import Server
 from tests_support.stores import build, contents
 
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = 9
-        try:
-            code = work() or 0
-        except StoreError as error:
-            code = 3 if error.hint else 4
-        except BaseException:
-            import traceback; traceback.print_exc()
-        finally:
-            sys.stderr.flush(); os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from tests_support.forking import child
 
 def ended(root, step, fault):
     steps._crash_at, steps._fault, steps._steps = step, fault, itertools.count(1)
@@ -476,21 +464,12 @@ print(json.dumps(rows))
 @pytest.mark.parametrize(("fault", "ending"), [("", 137), ("ENOSPC", 3)])
 def test_every_step_at_which_it_may_end(tmp_path: Path, fault: str, ending: int) -> None:
     """Killed, or the disk full: the old store or the new one is there, and the same command again finishes."""
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, tmp_path, fault],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    rows = driven(DRIVER, tmp_path, fault)
     assert len(rows) > 12, "it has that many steps"
-    assert [row["end"] for row in rows] == [ending] * (len(rows) - 1) + [0], done.stderr
+    assert [row["end"] for row in rows] == [ending] * (len(rows) - 1) + [0]
     for row in rows:
         assert row["nodes"] == (27 if row["old"] else 29), row
-        assert (row["again"], row["whole"], row["left"]) == (0, 0, []), (row, done.stderr)
+        assert (row["again"], row["whole"], row["left"]) == (0, 0, []), row
     turned = [row["old"] for row in rows]
     assert turned == sorted(turned, reverse=True), "from one step on it is the new one"
     assert not all(turned[:-1]), "it may end between the new file and the journal's line"

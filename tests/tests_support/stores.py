@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from replay.identity import ModelId, to_crockford
 from replay.lineage import Edge, EdgeType, Evidence, Facet, Kind, Node, group_node
@@ -115,3 +116,16 @@ def contents(store: Store) -> dict[str, list[Row]]:
     """Every row of every table."""
     with raw(store) as run:
         return {table: sorted(run(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
+
+
+def statements(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that read from the store's database from now on; the list grows."""
+    asked: list[str] = []
+    real = store.database.rows
+
+    def counting(sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        asked.append(sql)
+        return real(sql, values)
+
+    monkeypatch.setattr(store.database, "rows", counting)
+    return asked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,12 +14,12 @@ from replay.store.interface import Row
 from replay.store.search import schema
 from replay.store.search.index import IndexCursor, IndexDatabase, State
 from replay.store.sqlite import connect
+from replay.store.sqlite_cursor import insert_many
 from replay.store.sqlite_errors import translated
 
 SHORT_SECONDS = 1.0
 WAIT_SECONDS = 3600.0
 """Making the index of a great store takes its time."""
-_MAX_VALUES = 900
 _CACHE_KIB = 256 << 10
 _STATE = "SELECT store, tx, leaf, node, facet, text, part FROM search_state"
 _OURS = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'search~_%' ESCAPE '~' AND sql IS NOT NULL"
@@ -40,24 +39,13 @@ class SqliteCursor(IndexCursor):
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Insert what is not there."""
-        self._insert(table, rows)
+        if rows:
+            insert_many(self._connection, f"INSERT OR IGNORE INTO {table}", rows)
 
     def insert_texts(self, rows: Sequence[Row]) -> None:
         """Insert texts, and their words beside them."""
-        self._insert("search_texts", [row[:-1] for row in rows])
-        self._insert("search_words (rowid, words)", [(row[0], row[-1]) for row in rows])
-
-    def _insert(self, table: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        width = len(rows[0])
-        one = f"({','.join('?' * width)})"
-        count = _MAX_VALUES // width
-        whole = len(rows) - len(rows) % count
-        many = f"INSERT OR IGNORE INTO {table} VALUES {','.join([one] * count)}"
-        for start in range(0, whole, count):
-            self._connection.execute(many, list(itertools.chain.from_iterable(rows[start : start + count])))
-        self._connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES {one}", rows[whole:])
+        self.insert("search_texts", [row[:-1] for row in rows])
+        self.insert("search_words (rowid, words)", [(row[0], row[-1]) for row in rows])
 
 
 class SqliteIndex(IndexDatabase):
