@@ -102,4 +102,4 @@ def told(name: str, seconds: float, note: str = "") -> Row:
 
 def duration(seconds: float) -> str:
     """``0.117 ms``, ``12 ms`` or ``1.23 s``."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.{0 if seconds >= 0.01 else 3}f} ms"
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.{0 if seconds >= 0.002 else 3}f} ms"

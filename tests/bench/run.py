@@ -90,7 +90,8 @@ def main() -> int:
         print(f"README.md has no {BEGIN} … {END}: the table was not inserted")
     for row in rows:
         if row["ok"] is False:
-            print(f"misses its goal: {row['name']}: got {row['value']} {row['unit']}, expected at most {row['goal']}")
+            sign = row.get("sign", "≤")
+            print(f"misses its goal: {row['name']}: got {row['value']} {row['unit']}, expected {sign} {row['goal']}")
     return 0
 
 
