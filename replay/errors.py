@@ -13,7 +13,8 @@
     ├─ RecordError                      a run could not be recorded
     │  └─ DirtyTreeError                uncommitted changes where none are allowed
     ├─ ResolveError                     the lineage could not be walked
-    │  └─ ModelNotFoundError            no such model version; the hint has near matches
+    │  └─ NotRecordedError              nothing is recorded that a name means
+    │     └─ ModelNotFoundError         no such model version; the hint has near matches
     ├─ FreezeError                      the lineage has no complete recipe
     ├─ FetchError                       code or data could not be brought
     │  ├─ SourceNotFoundError           every source was asked, none has it
@@ -103,7 +104,11 @@ class ResolveError(ReplayError):
     """The lineage of a model version could not be walked."""
 
 
-class ModelNotFoundError(ResolveError):
+class NotRecordedError(ResolveError):
+    """Nothing is recorded that a name means."""
+
+
+class ModelNotFoundError(NotRecordedError):
     """The record has no such model version."""
 
 

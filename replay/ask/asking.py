@@ -15,7 +15,7 @@ from replay.ask.own import own_above, own_below
 from replay.ask.pages import Page, page_of
 from replay.ask.times import instant
 from replay.ask.walk import WAYS, Met, walk
-from replay.errors import ResolveError, UsageError
+from replay.errors import UsageError
 from replay.query import Answer, Direction, Query
 
 MAX_PATHS = 1000
@@ -28,7 +28,7 @@ def ask(query: Query, ground: Ground) -> Answer:
 
     Raises:
         UsageError: A bound, a cursor, a time, a type or a role is wrong; the message names the valid ones.
-        ResolveError: A start is not recorded, or the asker may not see it: the two look the same.
+        NotRecordedError: A start is not recorded, or the asker may not see it: the two look the same.
         PolicyError: A policy of one's own store forbids to read a start.
     """
     query = _sane(query)
@@ -128,9 +128,9 @@ def _require_starts(query: Query, graph: Graph, ground: Ground) -> None:
         if ground.guard is not None:
             ground.guard.refuse(lost)
         when = f" at {query.as_of}" if query.as_of else ""
-        raise ResolveError(
-            f"no node {', '.join(lost[:_SHOWN])} is recorded{when}{ground.gaps()}",
-            hint="`replay search` finds nodes by name and content",
+        named = ", ".join(lost[:_SHOWN])
+        raise ground.not_recorded(
+            f"no node {named} is recorded{when}", "`replay search` finds nodes by name and content"
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replay.ask.interface import Ground, Guard, Place
 from replay.ask.seen import seen
-from replay.errors import ModelNotFoundError, ResolveError, UsageError
+from replay.errors import ModelNotFoundError, UsageError
 from replay.identity import ModelId
 from replay.lineage import EdgeType, Kind, Node
 from replay.query import Entry
@@ -30,7 +30,8 @@ def focal(text: str, ground: Ground, *, directory: Path) -> str:
         directory: What a file's path is relative to.
 
     Raises:
-        ResolveError: Nothing is recorded that it means (or nothing that the asker may see).
+        NotRecordedError: Nothing is recorded that it means (or nothing that the asker may see).
+        ResolveError: The same, and an attached store was not asked.
         PolicyError: It means one node of one's own store, which a policy forbids to read.
         UsageError: It means several; the message has the candidates.
     """
@@ -63,10 +64,10 @@ def _focal(text: str, ground: Ground, directory: Path) -> str:
             raise UsageError(f"{text!r} can mean {len(readable)} nodes: {shown}", hint="write more of the one you mean")
         if found and ground.guard is not None:
             ground.guard.refuse(found)
-    raise ResolveError(
-        f"nothing is recorded as {text!r}{ground.gaps()}",
-        hint="`replay models` lists the models, `replay search` finds everything else",
-    )
+    if ground.guard is None and not ground.missing:
+        _near(text, ground)
+    hint = "`replay models` lists the models, `replay search` finds everything else"
+    raise ground.not_recorded(f"nothing is recorded as {text!r}", hint)
 
 
 def _exact(text: str, ground: Ground) -> set[str]:
@@ -96,6 +97,17 @@ def _model(text: str, ground: Ground) -> set[str]:
         except ModelNotFoundError:
             continue
     return found
+
+
+def _near(text: str, ground: Ground) -> None:
+    """Raise what the store says of a version that it has not, of a model that it has."""
+    try:
+        model = ModelId.parse(text)
+    except UsageError:
+        return
+    store = ground.places[0].store
+    if store.models(model.name):
+        store.model_version(model)
 
 
 def _newest(name: str, place: Place, guard: Guard) -> set[str]:

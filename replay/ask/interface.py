@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from replay.errors import AttachedStoreError
+from replay.errors import AttachedStoreError, NotRecordedError, ResolveError
 from replay.lineage import Kind
 from replay.store.database import Store
 
@@ -73,9 +73,11 @@ class Ground:
         """One store, all of it."""
         return cls([Place(store)])
 
-    def gaps(self) -> str:
-        """What is to be said besides when something is not found."""
-        return "".join(f"; the attached store {name} was not asked: {why}" for name, why in self.missing.items())
+    def not_recorded(self, what: str, hint: str) -> ResolveError:
+        """The error for something that is not recorded; another one when a store that may have it was not asked."""
+        kind = ResolveError if self.missing else NotRecordedError
+        gaps = "".join(f"; the attached store {name} was not asked: {why}" for name, why in self.missing.items())
+        return kind(f"{what}{gaps}", hint=hint)
 
     def without(self, error: AttachedStoreError) -> Ground:
         """The same ground without an attached store that was lost."""

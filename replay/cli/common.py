@@ -41,7 +41,7 @@ _EXIT_OF_ERROR: tuple[tuple[type[errors.ReplayError], int], ...] = (
     (errors.StoreError, 4),
     (errors.ImageBuildError, 4),
     (errors.RebuildError, 3),
-    (errors.ModelNotFoundError, 2),
+    (errors.NotRecordedError, 2),
     (errors.ResolveError, 3),
     (errors.FreezeError, 3),
     (errors.CompareError, 3),

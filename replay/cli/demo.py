@@ -43,7 +43,9 @@ def command(directory: Path, layout_only: bool) -> int:
         verdict = demo.run("replay", f"{EXAMPLE}:1", expect=(0, 1, 3, 5))
         demo.say("\nWhat is the difference between the first version and the third?")
         demo.run("replay", "diff", f"{EXAMPLE}:1", f"{EXAMPLE}:3", expect=(0, 1))
-        demo.say(f"\nGo on in {directory}: `replay models`, `replay show {EXAMPLE}:1`, `replay {EXAMPLE}:2 --chained`.")
+        demo.say(
+            f"\nGo on in {directory}: `replay models`, `replay lineage {EXAMPLE}:1`, `replay {EXAMPLE}:2 --chained`."
+        )
         return verdict
 
 

@@ -79,13 +79,13 @@ def _experiment(name: str, session: Session) -> str:
     """The experiment of this name in this store, else whatever else is meant.
 
     Raises:
-        ResolveError: There is none; the hint has near matches.
+        NotRecordedError: There is none; the hint has near matches.
     """
     import difflib
 
     from replay.ask import focal
     from replay.ask.seen import seen
-    from replay.errors import ResolveError
+    from replay.errors import NotRecordedError
     from replay.experiments import listed
     from replay.lineage import experiment_node
 
@@ -94,11 +94,11 @@ def _experiment(name: str, session: Session) -> str:
         return uid
     try:
         return focal(name, session.ground, directory=Path.cwd())
-    except ResolveError:
+    except NotRecordedError:
         known = [row.name for row in listed(session.ground)]
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known[-3:]
         hint = f"did you mean {' or '.join(near)}?" if near else "`replay record --experiment NAME` begins one"
-        raise ResolveError(f"there is no experiment {name!r}", hint=hint) from None
+        raise NotRecordedError(f"there is no experiment {name!r}", hint=hint) from None
 
 
 def _files(session: Session) -> Files:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from replay.ask import Ground, ask
-from replay.errors import ResolveError
+from replay.errors import UsageError
 from replay.experiments.parameters import Leaf, chosen, metric_names, named
 from replay.experiments.table import Table, Trial, labelled, table
 from replay.lineage import Edge, EdgeType, Kind
@@ -31,12 +31,12 @@ def table_of(uid: str, ground: Ground, *, files: Files | None = None) -> Table:
         files: Which files differ between two code versions.
 
     Raises:
-        ResolveError: The node is no experiment.
+        UsageError: The node is no experiment.
     """
     parts = _parts(uid, ground)
     entry = parts.nodes[uid]
     if entry.type != "experiment":
-        raise ResolveError(f"{entry.name or uid} is no experiment", hint="`replay experiments` lists them")
+        raise UsageError(f"{entry.name or uid} is no experiment", hint="`replay experiments` lists them")
     runs = [one for one in parts.found if parts.nodes[one].kind is Kind.RUN]
     around = _around([*runs, *_executions(parts)], ground) if parts.found else None
     return _View(parts, around).table(entry, files)

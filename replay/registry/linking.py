@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from replay.acting import Act
 from replay.ask import Ground
 from replay.ask.seen import seen
-from replay.errors import ResolveError, UsageError
+from replay.errors import NotRecordedError, UsageError
 from replay.lineage import Edge, EdgeType, Node
 from replay.naming import text_of
 from replay.query import Entry
@@ -30,7 +30,7 @@ def link(one: str, other: str, session: Session, ground: Ground, *, reason: str 
         raise UsageError("got the same node twice, expected two", hint="content that is equal is one node anyway")
     entries = seen([one, other], ground)
     if len(entries) < 2:
-        raise ResolveError(f"no node {one if one not in entries else other} is recorded")
+        raise NotRecordedError(f"no node {one if one not in entries else other} is recorded")
     first, second = (_node(entries[uid]) for uid in (one, other))
     if first.kind is not second.kind:
         raise UsageError(

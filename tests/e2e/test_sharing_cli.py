@@ -250,7 +250,7 @@ def test_a_store_that_wants_a_token(teams: Teams) -> None:
         (["group", "create", " "], 2, "got the name ' '"),
         (["group", "create", "desk"], 2, "there is a group 'desk' already"),
         (["group", "add", "dusk", "momentum:1"], 2, "did you mean desk?"),
-        (["group", "add", "desk", "momentum:9"], 3, "nothing is recorded as 'momentum:9'"),
+        (["group", "add", "desk", "momentum:9"], 2, "momentum:9: no such model version"),
         (["group", "share", "desk", "--with", "bob", "--may", "read"], 2, "expected user:NAME, group:NAME or store:ID"),
         (["group", "share", "desk", "--with", "role:x", "--may", "read"], 2, "got 'role:x'"),
         (["group", "share", "desk", "--with", "store:x", "--may", "read"], 2, "expected its id or the name"),

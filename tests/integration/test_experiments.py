@@ -9,7 +9,7 @@ import pytest
 from tests_support.recordings import METRICS, register, session_of, tried, with_outputs
 
 from replay.ask import Ground
-from replay.errors import ResolveError
+from replay.errors import UsageError
 from replay.experiments import Table, listed, table_of
 from replay.experiments.trials import Files
 from replay.lineage import experiment_node
@@ -135,7 +135,7 @@ def test_the_same_name_in_one_store_is_one_experiment(session: Session) -> None:
 
 def test_something_else_is_no_experiment(session: Session) -> None:
     version = record(session, tried(), "1")
-    with pytest.raises(ResolveError, match="momentum:1 is no experiment"):
+    with pytest.raises(UsageError, match="momentum:1 is no experiment"):
         table_of(version, Ground.of(session.store))
 
 
