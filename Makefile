@@ -40,7 +40,7 @@ postgres:  ## the programs of a PostgreSQL server, where a test can find them
 	fi  # else the tests that need it fail, and say so
 
 test: engine lint postgres  ## every test, Docker ones included
-	$(BIN)/python -m pytest --require-docker -m "not alone" -n 3 --dist loadgroup tests
+	$(BIN)/python -m pytest --require-docker -m "not alone" -n 3 tests
 	$(BIN)/python -m pytest --require-docker -m alone tests
 
 bench: engine  ## performance ratios: tests/bench/results.json and the table in README.md

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -15,9 +16,36 @@ from tests_support.folders import quick_folder
 
 from replay.store.database import Store
 
+if TYPE_CHECKING:
+    from xdist.scheduler import Scheduling
+
 os.environ["DVC_NO_ANALYTICS"] = "1"
 settings.register_profile("replay", deadline=None)  # how long an example takes says more of the machine than of us
 settings.load_profile("replay")
+
+
+TOGETHER = {
+    "test_demo": "demo",
+    "test_forgetting": "forgetting",
+    "test_lineage_cli": "lineage",
+    "test_rebuild_engine": "images",
+    "test_rebuild_images": "images",
+    "test_registry_cli": "registry",
+    "test_search_cli": "search",
+}
+"""Files whose tests stay in one process: they share what is dear to make, or an image that only one may remove."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """By `TOGETHER`: the marks of pytest-xdist 3.8 have no effect with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER.get(Path(nodeid.partition("::")[0]).stem, nodeid)
+
+    return Grouped(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

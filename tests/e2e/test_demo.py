@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.docker
 GALLERY = Path(__file__).parents[2] / "recipes" / "momentum"
 
 

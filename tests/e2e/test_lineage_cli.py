@@ -132,7 +132,10 @@ def test_the_short_way_and_the_long_way_are_one_answer(recorded: Project, words:
 def test_the_answer_and_its_question_fit_the_published_schemas(recorded: Project) -> None:
     answer = asked(recorded, "demo:2", "--edges", "--paths", "shortest")
     for name, value in (("lineage", answer), ("query", answer["query"])):
-        jsonschema.validate(value, recorded.replay("schema", name).json())
+        schema = recorded.replay("schema", name).json()
+        jsonschema.validate(value, schema)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(value | {"unheard_of": 1}, schema)
 
 
 def test_every_name_of_a_thing_leads_to_it(recorded: Project) -> None:

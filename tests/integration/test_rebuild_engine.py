@@ -14,7 +14,7 @@ from replay.rebuild.base import architecture, pull
 from replay.rebuild.bootstrap import bootstrap
 from replay.rebuild.interface import BootstrapSpec
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("images")]
+pytestmark = pytest.mark.docker
 
 
 def test_the_engine_tells_what_it_is():

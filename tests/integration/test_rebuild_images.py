@@ -37,7 +37,7 @@ from replay.rebuild.sandbox import LABEL, run_python
 from replay.recipe import Image
 from replay.store.blobs import Blobs
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("images")]
+pytestmark = pytest.mark.docker
 
 
 class Notes(Silent):

@@ -127,6 +127,8 @@ def test_keys_of_other_types_are_refused(changes: dict[str, str | None], message
 def test_keys_that_fit_pass() -> None:
     for kind in ("int64", "uint8", "string", "binary", "binary[16]", "date"):
         require_keys((("id", kind), ("at", "date"), ("is_deleted", "bool")), "id", "at")
+        with pytest.raises(UsageError):
+            require_keys((("id", kind), ("at", "date"), ("is_deleted", "bool")), "at", "id_of_none")
 
 
 @pytest.mark.parametrize("name", NAMES)
