@@ -116,7 +116,7 @@ def canonical_texts(values: Sequence[Any]) -> list[str]:
         lines = _ENCODER.encode_lines(values)
         if lines.isascii():
             _checker(null=False).decode_lines(lines)
-            return lines.decode().splitlines()
+            return lines.decode().split("\n")[:-1]
     except _TROUBLE:
         pass  # one by one: one of them is unusual, or wrong
     return [canonical_json(value).decode() for value in values]
