@@ -96,6 +96,13 @@ def test_a_tree_needs_no_templates(project: Path) -> None:
     assert not {"jinja2", "sqlalchemy", "hydra"} & modules
 
 
+@pytest.mark.parametrize("form", ["--json", "--tree"])
+def test_a_closed_output_is_nobody_who_reads(project: Path, form: str) -> None:
+    command = f'exec "$0" -m replay lineage "$1" {form} >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable, Endpoint.package.uid], cwd=project, check=False)
+    assert done.returncode == 0
+
+
 def test_its_errors_are_told_like_all_others(project: Path) -> None:
     short, _ = run(project, "lineage", "nowhere", "--json")
     long, _ = run(project, "lineage", "nowhere", "--tree")
