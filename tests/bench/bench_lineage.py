@@ -15,7 +15,7 @@ from pathlib import Path
 
 import graph as synthetic
 import numpy as np
-from race import BIN, Row, at_least, command, duration, medians, ratio, told, within
+from race import BIN, Row, at_least, command, duration, medians, ratio, told, within, written
 
 from replay.identity import ulid
 from replay.lineage import Edge, EdgeType, Kind, Node
@@ -59,6 +59,7 @@ def _repository(place: Path, graph: synthetic.Graph) -> Iterator[tuple[Store, fl
     """A repository whose store holds the graph, and how many nodes a second went in."""
     place.mkdir(parents=True)
     subprocess.run(["git", "init", "-q", place], check=True)
+    written()
     with Store.open(place / ".replay", create=True) as store:
         making = _Making(synthetic.batches(graph))
         begun = time.perf_counter()
@@ -219,6 +220,7 @@ def _diamonds(folder: Path) -> Row:
 def _appends(store: Store, folder: Path) -> list[Row]:
     """One run at a time, each durable before the next; alone, and from many processes at once."""
     store.checkpoint()
+    written()
     inputs = [node.uid for node in _inputs(8)]
     store.append(_inputs(8))
     taken = _taken(store, inputs, 1000)

@@ -50,6 +50,12 @@ def settle() -> None:
         pass
 
 
+def written() -> None:
+    """Wait until all that was written before is on the disk: that is no cost of what writes next."""
+    os.sync()
+    settle()
+
+
 def _busy(seconds: float) -> float:
     """The share of all CPUs that was in use during the next seconds."""
     before = _ticks()
