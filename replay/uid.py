@@ -98,6 +98,9 @@ def raw_of(uid: str) -> bytes:
         UsageError: ``uid`` is none.
     """
     key, _, value = uid.partition(":")
+    raw = _plain(key, value)
+    if raw is not None:
+        return raw
     for code, _, form in _BY_KEY.get(key, ()):
         if form.fullmatch(value):
             return _raw(code, value)
