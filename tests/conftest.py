@@ -48,6 +48,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Grouped(config, log)
 
 
+def pytest_configure() -> None:
+    """A file that has another name now must not lose its process silently."""
+    files = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
+    if lost := TOGETHER.keys() - files:
+        raise pytest.UsageError(f"TOGETHER in {__file__} names files that are not there: {', '.join(sorted(lost))}")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-docker", action="store_true", help="Fail at once when no Docker Engine answers (CI).")
 

@@ -9,7 +9,7 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests_support.containers import Workshop, base_image, docker_client, leftovers, resources
@@ -158,6 +158,21 @@ def test_out_of_memory(bound: Workshop) -> None:
     run = bound.run("python3 -c 'b\"x\" * (1 << 30)'", resources=resources(memory_bytes=64 << 20))
     assert run.execution.ending is Ending.OUT_OF_MEMORY
     assert run.execution.reason == "it used more than its 64 MiB of memory; the kernel killed it"
+
+
+def test_out_of_memory_that_the_engine_tells_late(bound: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event may come after the exit: then the container's state never says so."""
+    real = bound.client.api.inspect_container
+
+    def unaware(container: str) -> Any:
+        found = real(container)
+        return found | {"State": found["State"] | {"OOMKilled": False}}
+
+    monkeypatch.setattr(bound.client.api, "inspect_container", unaware)
+    hungry = bound.run("python3 -c 'b\"x\" * (1 << 30)'", resources=resources(memory_bytes=64 << 20))
+    assert hungry.execution.ending is Ending.OUT_OF_MEMORY
+    killed = bound.run("kill -9 $$")
+    assert (killed.execution.ending, killed.execution.exit_code) == (Ending.SIGNALLED, 137)
 
 
 def test_a_child_out_of_memory_is_told_when_the_step_survives(bound: Workshop) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,6 +173,18 @@ def test_make_dir_makes_parents_and_refuses_a_file(tmp_path: Path) -> None:
     for bad in ("file", "file/below"):
         with pytest.raises(StoreError):
             fsops.make_dir(tmp_path / bad)
+
+
+def test_make_dir_while_another_process_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.mkdir
+
+    def raced(self: Path, *args: Any, **options: Any) -> None:
+        real(self, *args, **options)
+        real(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", raced)
+    fsops.make_dir(tmp_path / "a/b")
+    assert (tmp_path / "a/b").is_dir()
 
 
 def test_remove_tree_copes_with_read_only_trees(open_dir: Path) -> None:
