@@ -10,7 +10,7 @@ import pytest
 from tests_support.lineages import Endpoint, chain, data, diamonds, link, made, names, sha, thing, used
 
 from replay.ask import Ground, Guard, Place, ask, focal
-from replay.errors import ResolveError, UsageError
+from replay.errors import NotRecordedError, ResolveError, UsageError
 from replay.lineage import Edge, EdgeType, Evidence, Facet, Kind, Node
 from replay.query import Answer, Entry, Query
 from replay.store.database import Store
@@ -280,7 +280,7 @@ def test_unknown_types_are_named_with_the_valid_ones(recorded: Store) -> None:
 
 
 def test_what_is_not_recorded_is_an_error(recorded: Store) -> None:
-    with pytest.raises(ResolveError, match=r"no node .* is recorded"):
+    with pytest.raises(NotRecordedError, match=r"no node .* is recorded"):
         told(recorded, data("never"))
     with pytest.raises(UsageError, match="got the uid 'train'"):
         ask(Query(start=("train",)), Ground.of(recorded))
@@ -354,9 +354,9 @@ def test_what_can_mean_several_is_told_with_candidates(store: Store, tmp_path: A
     with pytest.raises(UsageError, match="'abcd' can mean 3 nodes") as caught:
         focal("abcd", Ground.of(store), directory=tmp_path)
     assert all(node.name in str(caught.value) for node in same)
-    with pytest.raises(ResolveError, match="nothing is recorded as 'abce'"):
+    with pytest.raises(NotRecordedError, match="nothing is recorded as 'abce'"):
         focal("abce", Ground.of(store), directory=tmp_path)
-    with pytest.raises(ResolveError, match="nothing is recorded as 'abc'"):
+    with pytest.raises(NotRecordedError, match="nothing is recorded as 'abc'"):
         focal("abc", Ground.of(store), directory=tmp_path)
 
 
